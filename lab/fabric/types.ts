@@ -1,0 +1,46 @@
+/**
+ * The network of a lab. Every node, floating and balancer address is held by the fabric; the real processes listen on
+ * hidden addresses behind it, on the same ports. What a client sees at `address:port` is decided by four facts:
+ * where the cloud leads the address (`route`), whether that host claims it, the host's condition, and whether a process
+ * of the host listens on the port.
+ *
+ *   led nowhere, host off, or host does not claim it -> silence: SYNs are swallowed, open connections fall silent
+ *   host refusing, or nothing listens on the port    -> refused (as by a kernel: the SYN is answered with a reset)
+ *   host hung                                        -> accepted, and then nothing is ever said
+ *   else                                             -> connected to the process
+ *
+ * When an address is led to another host, connections open through it are reset (the new host does not know them).
+ */
+export interface Fabric {
+  readonly kind: 'loopback' | 'netns';
+  /** What the fabric bends, for `lab info`. */
+  readonly limits: readonly string[];
+  /** A fresh address of this fabric. Public, private and floating ones are drawn at random; none is given twice. */
+  allocate(purpose: 'public' | 'private' | 'floating' | 'service'): string;
+  /** A machine: one hidden address for its processes. `ports` are all it may ever listen on. */
+  addHost(name: string): FabricHost;
+  /** Leads an address to a host or nowhere (silence). Resolves when the change is in force. */
+  route(address: string, host: FabricHost | undefined): Promise<void>;
+  /** Where an address leads now. */
+  routed(address: string): FabricHost | undefined;
+  close(): Promise<void>;
+}
+
+export type HostCondition = 'up' | 'off' | 'hung' | 'refusing';
+
+export interface FabricHost {
+  readonly name: string;
+  /** The address its processes bind: reachable only inside the lab. */
+  readonly hidden: string;
+  readonly condition: HostCondition;
+  setCondition(condition: HostCondition): Promise<void>;
+  /** The host has the address on a link. Its own addresses are claimed for good; a floating one comes and goes. */
+  claim(address: string): Promise<void>;
+  unclaim(address: string): Promise<void>;
+  readonly claimed: readonly string[];
+  /** A process listens on (or has left) hidden:port. Until `open`, the port refuses. */
+  open(port: number): Promise<void>;
+  shut(port: number): Promise<void>;
+  /** The machine is no more: its hidden address is free; routes to it must have been changed before. */
+  remove(): Promise<void>;
+}

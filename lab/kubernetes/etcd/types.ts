@@ -1,0 +1,110 @@
+/** The lab's own etcd client: what a Talos node, its VIP operator and the built-in API server need of etcd v3. */
+
+export interface EtcdMemberInfo {
+  readonly id: bigint;
+  /** Empty until the member has started. */
+  readonly name: string;
+  readonly peerURLs: readonly string[];
+  readonly clientURLs: readonly string[];
+  readonly isLearner: boolean;
+}
+
+export interface EtcdStatusInfo {
+  readonly version: string;
+  readonly dbSize: bigint;
+  readonly dbSizeInUse: bigint;
+  readonly memberId: bigint;
+  /** 0n = no leader known. */
+  readonly leader: bigint;
+  readonly raftIndex: bigint;
+  readonly raftTerm: bigint;
+  readonly raftAppliedIndex: bigint;
+  readonly isLearner: boolean;
+  readonly errors: readonly string[];
+}
+
+export interface EtcdKeyValue {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly createRevision: bigint;
+  readonly modRevision: bigint;
+  readonly version: bigint;
+  readonly lease: bigint;
+}
+
+export interface EtcdWatchEvent {
+  readonly type: 'put' | 'delete';
+  readonly kv: EtcdKeyValue;
+}
+
+export interface EtcdTxn {
+  /** All must hold. `createRevision: 0n` = the key is absent. */
+  readonly compare: readonly {
+    readonly key: string;
+    readonly createRevision?: bigint;
+    readonly modRevision?: bigint;
+  }[];
+  readonly success: readonly EtcdOp[];
+  readonly failure: readonly EtcdOp[];
+}
+
+export type EtcdOp =
+  | { readonly kind: 'put'; readonly key: string; readonly value: Uint8Array | string; readonly lease?: bigint }
+  | { readonly kind: 'delete'; readonly key: string; readonly rangeEnd?: string }
+  | { readonly kind: 'get'; readonly key: string; readonly rangeEnd?: string };
+
+export interface RangeOptions {
+  /** All keys with this prefix. */
+  readonly prefix?: boolean;
+  readonly revision?: bigint;
+  readonly limit?: number;
+  readonly serializable?: boolean;
+  readonly sort?: 'create-ascending' | 'key-ascending';
+  readonly keysOnly?: boolean;
+  readonly countOnly?: boolean;
+  /** Continue after this key (exclusive), inside the prefix. */
+  readonly after?: string;
+}
+
+export interface EtcdClient {
+  range(
+    key: string,
+    options?: RangeOptions,
+    signal?: AbortSignal,
+  ): Promise<{ kvs: EtcdKeyValue[]; revision: bigint; more: boolean; count: bigint }>;
+  put(key: string, value: Uint8Array | string, options?: { lease?: bigint }): Promise<{ revision: bigint }>;
+  delete(key: string, options?: { prefix?: boolean }): Promise<{ deleted: bigint; revision: bigint }>;
+  txn(txn: EtcdTxn): Promise<{ succeeded: boolean; revision: bigint; gets: EtcdKeyValue[][] }>;
+  /** Ends (throws) when the connection, the member or its view of the leader is lost; the caller resumes at revision + 1. */
+  watch(
+    key: string,
+    options: { prefix?: boolean; fromRevision?: bigint },
+    signal: AbortSignal,
+  ): AsyncIterable<{ events: EtcdWatchEvent[]; revision: bigint }>;
+  leaseGrant(ttlSeconds: number): Promise<{ id: bigint; ttlSeconds: number }>;
+  /** Yields the remaining TTL after each keep-alive; 0 = the lease is gone. */
+  leaseKeepAlive(id: bigint, everyMs: number, signal: AbortSignal): AsyncIterable<number>;
+  leaseRevoke(id: bigint): Promise<void>;
+  members(options?: { linearizable?: boolean }): Promise<EtcdMemberInfo[]>;
+  memberAdd(
+    peerURLs: readonly string[],
+    learner: boolean,
+  ): Promise<{ member: EtcdMemberInfo; members: EtcdMemberInfo[] }>;
+  memberPromote(id: bigint): Promise<void>;
+  memberRemove(id: bigint): Promise<void>;
+  status(): Promise<EtcdStatusInfo>;
+  moveLeader(target: bigint): Promise<void>;
+  alarms(): Promise<{ memberId: bigint; alarm: 'NOSPACE' | 'CORRUPT' }[]>;
+  /** The database file's bytes with the sha256 trailer, as etcd sends them. */
+  snapshot(signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+export interface EtcdClientOptions {
+  /** https://hidden:2379 */
+  readonly endpoint: string;
+  /** PEM texts. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** Deadline of each unary call, milliseconds (default 5000). */
+  readonly timeoutMs?: number;
+}

@@ -1,0 +1,102 @@
+import type { Clock } from '../../src/base/clock.ts';
+import type { Random } from '../../src/base/random.ts';
+import type { FabricHost } from '../fabric/types.ts';
+import type { Parts } from '../kubernetes/types.ts';
+import type { Audit } from '../world/audit.ts';
+
+export type TalosVersion = 'v1.11.6' | 'v1.12.11' | 'v1.13.9' | 'v1.14.0-rc.1';
+
+/** A network interface of a machine. */
+export interface LinkFact {
+  readonly name: string;
+  readonly busPath: string;
+  readonly driver: string;
+  readonly hardwareAddr: string;
+  /** The address its DHCP gives it. */
+  readonly address: string;
+}
+
+/** What the machine is, before any config: from the cloud and from the hardware. */
+export interface MachineFacts {
+  readonly hostname: string;
+  readonly serverId: number;
+  readonly publicIPv4: string;
+  readonly privateIPv4: string;
+  readonly links: readonly LinkFact[];
+  readonly location: string;
+}
+
+/** Another machine of the same cluster, as Talos' discovery knows it. */
+export interface Peer {
+  readonly name: string;
+  readonly role: 'control-plane' | 'worker';
+  /** Addresses it announces: public, private, and a VIP while it holds one. */
+  readonly addresses: readonly string[];
+  readonly privateIPv4: string;
+}
+
+export interface NodePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Divides Talos' lease, polls and boot times (design §6). */
+  readonly speed: number;
+  readonly version: TalosVersion;
+  readonly host: FabricHost;
+  readonly parts: Parts;
+  readonly audit: Audit;
+  /** http://…/v1 of the cloud, for the VIP operator. */
+  readonly cloudUrl: string;
+  /** Machines of the same cluster that are up now, this one excluded. */
+  readonly peers: () => readonly Peer[];
+  /** Folder for keys, data and logs of this machine's disk. */
+  readonly dir: string;
+  /** One line a thing that happened, for the node's log. */
+  readonly log: (line: string) => void;
+}
+
+export type NodeStage = 'booting' | 'maintenance' | 'running' | 'rebooting' | 'shutting-down' | 'off' | 'gone';
+
+export interface NodeInfo {
+  readonly stage: NodeStage;
+  readonly ready: boolean;
+  readonly talosVersion: TalosVersion;
+  /** Kubernetes version that the machine config names. */
+  readonly configuredKubernetes: string;
+  readonly etcd?: {
+    readonly endpoint: string;
+    readonly ca: string;
+    readonly cert: string;
+    readonly key: string;
+    readonly backing: string;
+    readonly pid?: number;
+    readonly memberId?: string;
+  };
+  readonly kubeApiserver?: { readonly backing: string; readonly version: string; readonly pid?: number };
+  readonly log: string;
+  /** Addresses it has on a link beyond its own. */
+  readonly claims: readonly string[];
+}
+
+/** How a control plane's etcd comes to be when the machine first boots. */
+export type EtcdStart =
+  /** The members that existed when the story begins start together. */
+  | { readonly kind: 'founding'; readonly members: readonly { readonly name: string; readonly privateIPv4: string }[] }
+  /** Joins the running cluster as Talos does: learner, then promoted. */
+  | { readonly kind: 'join' };
+
+export interface LabNode {
+  readonly facts: MachineFacts;
+  readonly role: 'control-plane' | 'worker';
+  /** First boot, with the config the machine was given. Resolves when the Talos API listens; readiness comes later. */
+  boot(config: string, etcd: EtcdStart): Promise<void>;
+  /** The cord is pulled: processes die, memory is lost, the disk stays. The fabric is set `off` by the node. */
+  powerOff(): Promise<void>;
+  /** Boots again from its disk (the persistent config). */
+  powerOn(): Promise<void>;
+  /** Orderly: VIP handed over, pods and etcd stopped. Resolves when off. */
+  shutdown(): Promise<void>;
+  reboot(): Promise<void>;
+  /** The machine is no more: everything it ran is ended, its folder is removed. */
+  destroy(): Promise<void>;
+  info(): NodeInfo;
+}
