@@ -1,0 +1,20 @@
+import type { Redacted } from '../base/redacted.ts';
+import type { ClusterConfig } from './schema.ts';
+
+/** A configuration whose references are resolved and whose paths are absolute. */
+export interface LoadedConfig {
+  /** The file it came from, absolute. */
+  readonly file: string;
+  readonly config: ClusterConfig;
+  readonly hetznerToken: Redacted;
+  /** The token that goes onto the control planes; undefined where the mode needs none. */
+  readonly vipToken: Redacted | undefined;
+  readonly talosconfig: { readonly text: Redacted; readonly source: string };
+  readonly kubeconfig: { readonly text: Redacted; readonly source: string };
+  readonly stateDir: string;
+  readonly consumers: {
+    readonly kubeconfig: readonly { readonly file: string; readonly context: string | undefined }[];
+    readonly talosconfig: readonly { readonly file: string; readonly context: string | undefined }[];
+    readonly repository: string | undefined;
+  };
+}

@@ -1,0 +1,116 @@
+import * as z from 'zod';
+
+export const API_VERSION = 'fairlead/v1alpha1';
+
+const reference = z
+  .string()
+  .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'a reference: env:NAME or file:PATH (never the secret itself)')
+  .meta({ description: 'A value by reference: env:NAME or file:PATH, relative to this file.' });
+
+const file = z.string().min(1).meta({ description: 'A path, relative to this file.' });
+const port = z.int().min(1).max(65535);
+const label = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits and hyphens, at most 63');
+
+const exactlyOne = (what: string) => (value: object, context: z.RefinementCtx) => {
+  const given = Object.values(value).filter((v) => v !== undefined).length;
+  if (given !== 1) context.addIssue({ code: 'custom', message: `exactly one of ${what}` });
+};
+/** For editors: JSON Schema cannot see the refinement. */
+const oneProperty = { minProperties: 1, maxProperties: 1 };
+
+const adopt = z
+  .strictObject({
+    name: z.string().min(1).optional(),
+    id: z.int().positive().optional(),
+    ip: z.ipv4().optional(),
+  })
+  .superRefine(exactlyOne('name, id, ip'))
+  .meta({ ...oneProperty, description: 'An address that exists: by name, id or IP.' });
+
+/** The configuration file, `fairlead.yaml`. Unknown keys are errors: a misspelt key must not be silently ignored. */
+export const clusterConfigSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION).meta({ description: 'Version of this format.' }),
+  kind: z.literal('Cluster'),
+  name: label.meta({ description: 'Name of the Talos cluster (cluster.clusterName).' }),
+  mode: z
+    .enum(['talos-vip', 'load-balancer', 'guard'])
+    .meta({ description: "Who moves the address: Talos' own VIP, a Hetzner load balancer, or fairlead's guard." }),
+  endpoint: z
+    .strictObject({
+      host: z
+        .string()
+        .min(1)
+        .optional()
+        .meta({ description: 'DNS name of the endpoint; absent = the address itself.' }),
+      port: port.default(6443),
+    })
+    .prefault({})
+    .meta({ description: 'The stable URL that clients use.' }),
+  address: z
+    .strictObject({
+      adopt: adopt.optional(),
+      create: z
+        .strictObject({ name: z.string().min(1), location: z.string().min(1) })
+        .optional()
+        .meta({ description: 'Reserve a new floating IP of this name in this home location.' }),
+    })
+    .superRefine(exactlyOne('adopt, create'))
+    .meta({ ...oneProperty, description: 'The floating IP behind the endpoint.' }),
+  hetzner: z.strictObject({
+    token: reference.meta({ description: "fairlead's own read/write token of the Hetzner Cloud project." }),
+    endpoint: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .meta({ description: 'Base URL of the Cloud API.' }),
+  }),
+  talosVip: z
+    .strictObject({
+      token: reference.meta({
+        description:
+          'The token that is written onto every control plane (project-wide write access; a token of its own is better).',
+      }),
+      variable: z
+        .string()
+        .regex(/^[A-Z_][A-Z0-9_]*$/, 'a variable name in capitals')
+        .default('TALOS_VIP_TOKEN')
+        .meta({ description: 'Name under which the repository knows that token: patches say ${NAME}.' }),
+    })
+    .optional(),
+  talos: z.strictObject({
+    config: reference.meta({ description: 'The talosconfig.' }),
+    context: z.string().min(1).optional(),
+  }),
+  kubernetes: z.strictObject({
+    kubeconfig: reference.meta({ description: 'A kubeconfig with administrator rights.' }),
+    context: z.string().min(1).optional(),
+  }),
+  consumers: z
+    .strictObject({
+      kubeconfig: z.array(z.strictObject({ file, context: z.string().min(1).optional() })).default([]),
+      talosconfig: z.array(z.strictObject({ file, context: z.string().min(1).optional() })).default([]),
+      secrets: z.array(z.never()).max(0).default([]).meta({ description: 'CI secrets: not built yet.' }),
+      repository: z.strictObject({ path: file }).optional().meta({
+        description: 'The folder that new nodes get their machine config from: talos/{cluster,control-planes,workers}.',
+      }),
+      runbook: z.strictObject({ file }).optional().meta({ description: 'The runbook: not built yet.' }),
+    })
+    .prefault({})
+    .meta({ description: 'Everything that stores the endpoint.' }),
+  resolvers: z
+    .array(z.string().min(1))
+    .default([])
+    .meta({ description: 'DNS servers to ask, address or address:port.' }),
+  state: z.string().min(1).default('.fairlead/state').meta({ description: 'Folder for journal and evidence.' }),
+});
+
+/** What the file says, defaults filled in. */
+export type ClusterConfig = z.output<typeof clusterConfigSchema>;
+
+/** The JSON Schema of the file, for editors: `fairlead config schema`. */
+export const configJsonSchema = (): Record<string, unknown> => ({
+  ...z.toJSONSchema(clusterConfigSchema, { io: 'input' }),
+  $id: 'https://fairlead.dev/schema/fairlead-v1alpha1.json',
+  title: 'fairlead.yaml',
+});
