@@ -1,0 +1,73 @@
+import { valueOf } from '../../model/fact.ts';
+import { controlPlanes } from '../../model/cluster.ts';
+import { finding, type Rule } from '../rule.ts';
+
+/** A node whose Talos API does not answer. */
+export const nodeUnreachable: Rule = ({ observation }) =>
+  observation.nodes.flatMap((node) =>
+    node.talosVersion.kind === 'known'
+      ? []
+      : [
+          finding({
+            id: 'node-unreachable',
+            level: 'error',
+            subject: node.name,
+            message: `The Talos API of ${node.name} does not answer.`,
+            evidence: [
+              node.talosVersion.why,
+              ...(node.server === undefined ? [] : [`Hetzner: server ${node.server.id} is ${node.server.status}`]),
+            ],
+            remedy: 'Power it on, repair or replace it; the firewall must let port 50000 through from here.',
+          }),
+        ],
+  );
+
+/** A reachable control plane whose API server is not ready on its own address. */
+export const apiNotReady: Rule = ({ observation }) =>
+  controlPlanes(observation).flatMap((node) => {
+    if (node.talosVersion.kind === 'unknown' || node.apiReady?.kind !== 'known') return [];
+    const ready = node.apiReady.value;
+    if (ready.kind === 'answered' && ready.status === 200) return [];
+    return [
+      finding({
+        id: 'api-not-ready',
+        level: 'error',
+        subject: node.name,
+        message: `The API server of ${node.name} is not ready on its own address.`,
+        evidence: [ready.kind === 'answered' ? `/readyz answered ${ready.status}` : `${ready.reason}: ${ready.message}`],
+        remedy: `Look at it: talosctl -n ${node.address ?? node.name} logs kube-apiserver -k.`,
+      }),
+    ];
+  });
+
+/** A staged or tried config: what runs is not what the node would boot with. */
+export const configPending: Rule = ({ observation }) =>
+  observation.nodes.flatMap((node) => {
+    const active = valueOf(node.config);
+    const persistent = valueOf(node.persistentSha256);
+    if (active === undefined || persistent === undefined || active.sha256 === persistent) return [];
+    return [
+      finding({
+        id: 'config-pending',
+        level: 'error',
+        subject: node.name,
+        message: `A staged or tried machine config is pending on ${node.name}: what runs is not what it would boot with.`,
+        evidence: [`active ${active.sha256.slice(0, 12)}, persistent ${persistent.slice(0, 12)}`],
+        remedy: 'Finish it (reboot) or take it back before anything else is changed.',
+      }),
+    ];
+  });
+
+/** Talos' election tells candidates apart by host name. */
+export const hostnameTwice: Rule = ({ observation }) => {
+  const names = observation.nodes.map((node) => node.name);
+  return [...new Set(names.filter((name, i) => names.indexOf(name) !== i))].map((name) =>
+    finding({
+      id: 'hostname-twice',
+      level: 'error',
+      subject: name,
+      message: `Two nodes are called ${name}: both would keep the address.`,
+      remedy: 'Give every node a name of its own.',
+    }),
+  );
+};

@@ -1,0 +1,178 @@
+import type { Redacted } from '../base/redacted.ts';
+import type { HandshakeResult, ReadyResult } from '../probe/types.ts';
+import type { FloatingIP, Location, Server, TokenClass } from '../systems/hetzner/types.ts';
+import type { EtcdMember, EtcdMemberStatus, TalosService } from '../systems/talos/types.ts';
+import type { Fact } from './fact.ts';
+
+/** Every fact of one look at the world. Nothing here was asked twice, nothing was written to find it out. */
+export interface Observation {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly cloud: CloudObservation;
+  readonly nodes: readonly NodeObservation[];
+  /** Whether the list of nodes can be trusted to be whole: some control plane told its members. */
+  readonly membership: Fact<readonly string[]>;
+  readonly kubernetesNodes: Fact<readonly KubernetesNode[]>;
+  readonly kubernetesVersion: Fact<string>;
+  /** The endpoint that is wanted, when its address is known. */
+  readonly endpoint: Fact<EndpointProbe>;
+  /** The endpoints that nodes have now, other than the wanted one. */
+  readonly currentEndpoints: readonly EndpointProbe[];
+  readonly consumers: ConsumersObservation;
+}
+
+export interface CloudObservation {
+  readonly servers: Fact<readonly Server[]>;
+  readonly floatingIPs: Fact<readonly FloatingIP[]>;
+  readonly locations: Fact<readonly Location[]>;
+  readonly token: Fact<TokenClass>;
+  /** The token that goes onto the nodes; undefined where the mode needs none. */
+  readonly nodeToken:
+    | {
+        readonly same: boolean;
+        readonly class: Fact<TokenClass>;
+        /** Floating IPs that this token sees: Talos must find the address with it. */
+        readonly floatingIPs: Fact<readonly { readonly id: number; readonly ip: string }[]>;
+      }
+    | undefined;
+}
+
+export type Role = 'control-plane' | 'worker' | 'unknown';
+
+export interface KubernetesNode {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly addresses: readonly { readonly type: string; readonly address: string }[];
+}
+
+/** An address on a link of a node. `address` is CIDR text, as Talos writes it. */
+export interface LinkAddress {
+  readonly link: string;
+  readonly address: string;
+}
+
+export interface ServedCertificate {
+  readonly serial: string;
+  /** DNS names and IP addresses together. */
+  readonly names: readonly string[];
+  /** RFC 3339. */
+  readonly notAfter: string;
+  readonly trusted: boolean;
+  readonly problem?: string;
+}
+
+export interface NodeObservation {
+  readonly name: string;
+  readonly role: Role;
+  /** The node's own address that Talos and Kubernetes are dialled at; undefined when none is known. */
+  readonly address: string | undefined;
+  /** Every address that is the node's own, a floating one never among them. */
+  readonly ownAddresses: readonly string[];
+  readonly server: Server | undefined;
+  readonly kubernetes: KubernetesNode | undefined;
+  readonly talosVersion: Fact<string>;
+  readonly config: Fact<NodeConfig>;
+  /** What the node would boot with; differs from `config` while a staged or tried one is pending. */
+  readonly persistentSha256: Fact<string>;
+  readonly links: Fact<readonly LinkAddress[]>;
+  readonly stage: Fact<{ readonly stage: string; readonly ready: boolean; readonly unmet: readonly string[] }>;
+  readonly services: Fact<readonly TalosService[]>;
+  /** Control planes only; undefined on workers. */
+  readonly etcd: EtcdObservation | undefined;
+  /** Served on the node's own address; undefined on workers. */
+  readonly certificate: Fact<ServedCertificate> | undefined;
+  /** `/readyz` on the node's own address; undefined on workers. */
+  readonly apiReady: Fact<ReadyResult> | undefined;
+}
+
+export interface EtcdObservation {
+  readonly members: Fact<readonly EtcdMember[]>;
+  readonly status: Fact<EtcdMemberStatus>;
+  readonly alarms: Fact<readonly { readonly memberId: bigint; readonly alarm: string }[]>;
+}
+
+/** What fairlead reads out of a machine config. The text itself is a secret as a whole. */
+export interface NodeConfig {
+  readonly text: Redacted;
+  readonly sha256: string;
+  readonly clusterName: string | undefined;
+  /** The exact string. */
+  readonly endpoint: string | undefined;
+  readonly apiServerPort: number;
+  /** SANs that are listed for the API server; what Talos adds by itself is not here. */
+  readonly certSANs: readonly string[];
+  readonly machineCertSANs: readonly string[];
+  /** The issuer that is written down, apart from the endpoint; undefined where it follows the endpoint. */
+  readonly pinnedIssuer: string | undefined;
+  /** What signs and is accepted, the first signs; the endpoint string where nothing is pinned. */
+  readonly issuers: readonly string[];
+  readonly vips: readonly {
+    readonly ip: string;
+    readonly form: 'legacy' | 'document';
+    readonly provider: 'hcloud' | 'other';
+  }[];
+  readonly kubePrism: boolean | undefined;
+}
+
+export interface EndpointProbe {
+  /** https://host:port */
+  readonly url: string;
+  readonly handshake: HandshakeResult;
+  readonly ready: ReadyResult;
+}
+
+export interface ConsumersObservation {
+  readonly kubeconfigs: readonly KubeconfigObservation[];
+  readonly talosconfigs: readonly TalosconfigObservation[];
+  readonly repository: RepositoryObservation | undefined;
+}
+
+export interface KubeconfigObservation {
+  readonly file: string;
+  /** The context that fairlead writes into this file. */
+  readonly context: string | undefined;
+  /** undefined when the file is not there. */
+  readonly content: Fact<KubeconfigContent | undefined>;
+}
+
+export interface KubeconfigContent {
+  readonly sha256: string;
+  readonly text: Redacted;
+  readonly contexts: readonly string[];
+  /** The context looked at; undefined when the file does not have it. */
+  readonly entry:
+    | {
+        readonly context: string;
+        readonly server: string;
+        readonly caSha256: string;
+        /** RFC 3339; undefined where the credential is no certificate. */
+        readonly certificateNotAfter: string | undefined;
+        readonly problem?: string;
+      }
+    | undefined;
+}
+
+export interface TalosconfigObservation {
+  readonly file: string;
+  readonly context: string | undefined;
+  readonly content: Fact<TalosconfigContent | undefined>;
+}
+
+export interface TalosconfigContent {
+  readonly sha256: string;
+  readonly text: Redacted;
+  readonly contexts: readonly string[];
+  readonly entry:
+    | { readonly context: string; readonly endpoints: readonly string[]; readonly nodes: readonly string[] }
+    | undefined;
+}
+
+export type PatchScope = 'cluster' | 'control-planes' | 'workers';
+
+export interface RepositoryObservation {
+  readonly path: string;
+  /** In the order they are applied. A patch may hold secrets: its text is one. */
+  readonly patches: Fact<readonly { readonly scope: PatchScope; readonly file: string; readonly text: Redacted }[]>;
+  /** Names that the provisioner's `env` sets; values are never kept. */
+  readonly variables: Fact<readonly string[]>;
+}
