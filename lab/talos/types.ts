@@ -73,6 +73,8 @@ export interface NodeInfo {
   };
   readonly kubeApiserver?: { readonly backing: string; readonly version: string; readonly pid?: number };
   readonly log: string;
+  /** The cluster endpoint in the active config, verbatim; undefined before there is one. */
+  readonly endpoint?: string;
   /** Addresses it has on a link beyond its own. */
   readonly claims: readonly string[];
 }

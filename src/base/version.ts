@@ -1,5 +1,5 @@
-/** The tool's version: what `fairlead --version` prints and every request carries. */
+/** The version of this tool: in `--version`, and in the User-Agent of every request it sends. */
 export const VERSION = '0.1.0';
 
-/** The User-Agent of every request on every protocol; the lab tells fairlead's own calls by it. */
-export const USER_AGENT = `fairlead/${VERSION}`;
+/** The version of the formats it reads and writes: in fairlead.yaml and in every JSON document. */
+export const API_VERSION = 'fairlead/v1alpha1';

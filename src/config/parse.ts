@@ -1,8 +1,9 @@
 import { type Document, isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { EXIT, Failure } from '../base/failure.ts';
+import { API_VERSION } from '../base/version.ts';
 import { nearest } from './nearest.ts';
-import { API_VERSION, type ClusterConfig, clusterConfigSchema, configJsonSchema } from './schema.ts';
+import { type ClusterConfig, clusterConfigSchema, configJsonSchema } from './schema.ts';
 
 /** One thing wrong in the file, where it stands. */
 export interface ConfigProblem {

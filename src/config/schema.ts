@@ -1,6 +1,5 @@
 import * as z from 'zod';
-
-export const API_VERSION = 'fairlead/v1alpha1';
+import { API_VERSION } from '../base/version.ts';
 
 const reference = z
   .string()

@@ -1,0 +1,67 @@
+import type { Clock } from '../../src/base/clock.ts';
+import { Failure } from '../../src/base/failure.ts';
+import { VERSION } from '../../src/base/version.ts';
+
+/** The lab's own hand on its cloud, over the same HTTP as everyone's: `lab node …` is nothing a user could not do. */
+export interface CloudCalls {
+  createServer(body: Record<string, unknown>): Promise<{ id: number }>;
+  deleteServer(id: number): Promise<void>;
+  act(id: number, action: 'poweron' | 'poweroff' | 'reboot' | 'shutdown'): Promise<void>;
+}
+
+interface Answer {
+  readonly server?: { readonly id: number };
+  readonly action?: {
+    readonly id: number;
+    readonly status: string;
+    readonly error?: { readonly message: string } | null;
+  };
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+export function createCloudCalls(ports: { clock: Clock; url: () => string; token: string }): CloudCalls {
+  const call = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+    const response = await fetch(`${ports.url()}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${ports.token}`,
+        'user-agent': `fairlead-lab/${VERSION}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const answer = (response.status === 204 ? {} : await response.json()) as Answer;
+    if (answer.error !== undefined)
+      throw refused(`${method} ${path}`, `${answer.error.message} (${answer.error.code})`);
+    return answer;
+  };
+
+  const done = async (what: string, action: Answer['action']): Promise<void> => {
+    let current = action;
+    while (current?.status === 'running') {
+      await ports.clock.sleep(100);
+      current = (await call('GET', `/actions/${current.id}`)).action;
+    }
+    if (current?.status === 'error') throw refused(what, current.error?.message ?? 'the action failed');
+  };
+
+  return {
+    async createServer(body) {
+      const answer = await call('POST', '/servers', body);
+      if (answer.server === undefined) throw refused('POST /servers', 'the answer holds no server');
+      await done('create server', answer.action);
+      return answer.server;
+    },
+    deleteServer: async (id) => done('delete server', (await call('DELETE', `/servers/${id}`)).action),
+    act: async (id, action) => done(action, (await call('POST', `/servers/${id}/actions/${action}`)).action),
+  };
+}
+
+const refused = (what: string, why: string): Failure =>
+  new Failure({
+    code: 'lab-cloud-refused',
+    what: `The lab's cloud refused: ${what}`,
+    why,
+    state: 'The lab stands as it did before this call.',
+    next: 'See `fairlead lab info` and `fairlead lab requests`.',
+  });

@@ -1,0 +1,61 @@
+import { serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import { Failure, textOf } from '../../src/base/failure.ts';
+import type { World } from './world.ts';
+
+export interface Control {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** How commands talk to the running lab: HTTP on an address of its own, with a token that stands in its state folder. */
+export async function startControl(
+  world: World,
+  options: { address: string; port: number; token: string; onDown: () => void },
+): Promise<Control> {
+  const app = new Hono();
+  app.use(async (c, next) => {
+    if (c.req.header('authorization') !== `Bearer ${options.token}`) return c.json({ error: 'unauthorized' }, 401);
+    return next();
+  });
+  app.onError((error, c) => {
+    const failure =
+      error instanceof Failure
+        ? error
+        : new Failure({
+            code: 'lab-bug',
+            what: 'The lab failed',
+            why: textOf(error),
+            state: 'The lab still runs.',
+            next: 'See lab.log in its state folder.',
+          });
+    if (!(error instanceof Failure)) console.error(error);
+    return c.json({ failure: failure.toJSON() }, 500);
+  });
+
+  app.get('/info', (c) => c.json(world.info()));
+  app.get('/requests', (c) => c.json({ mark: world.audit.mark, requests: world.audit.since(c.req.query('since')) }));
+  app.post('/nodes/:name/:verb', async (c) => {
+    const { name, verb } = c.req.param();
+    const result = await world.operate(name, verb);
+    return c.json(result);
+  });
+  app.post('/down', (c) => {
+    options.onDown();
+    return c.json({ ok: true });
+  });
+
+  const server = serve({ fetch: app.fetch, hostname: options.address, port: options.port });
+  await new Promise<void>((resolve, reject) => {
+    server.once('listening', () => resolve());
+    server.once('error', reject);
+  });
+  return {
+    url: `http://${options.address}:${options.port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        if ('closeAllConnections' in server) server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,144 @@
+import path from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import type { Cloud } from '../cloud/types.ts';
+import type { Fabric } from '../fabric/types.ts';
+import type { Parts } from '../kubernetes/types.ts';
+import type { LabInfo, LabNodeInfo, LabOptions } from './info.ts';
+import type { Machine, Machines } from './machines.ts';
+
+export interface Describable {
+  readonly name: string;
+  readonly options: LabOptions;
+  readonly state: string;
+  readonly fabric: Fabric;
+  readonly cloud: Cloud;
+  readonly machines: Machines;
+  readonly parts: Parts;
+  readonly tokens: { readonly own: string; readonly node: string; readonly readOnly: string };
+}
+
+/** `lab info`, out of the world as it is at this moment. */
+export function describeWorld(world: Describable): LabInfo {
+  const machines = world.machines.all();
+  const nameOf = (id: number | null): string | null =>
+    id === null ? null : (world.cloud.servers().find((s) => s.id === id)?.name ?? null);
+  return {
+    apiVersion: 'fairlead/v1alpha1',
+    kind: 'Lab',
+    name: world.name,
+    fabric: world.fabric.kind,
+    speed: world.options.speed,
+    state: world.state,
+    pid: process.pid,
+    hetzner: {
+      endpoint: world.cloud.url,
+      token: world.tokens.own,
+      nodeToken: world.tokens.node,
+      readOnlyToken: world.tokens.readOnly,
+      era: world.options.hetznerEra,
+    },
+    dns: null,
+    github: null,
+    files: {
+      config: path.join(world.state, 'fairlead.yaml'),
+      kubeconfig: path.join(world.state, 'kubeconfig'),
+      talosconfig: path.join(world.state, 'talosconfig'),
+      provisioner: path.join(world.state, 'provisioner'),
+    },
+    endpoint: endpointOf(machines),
+    floatingIPs: world.cloud.floatingIPs().map((fip) => ({
+      id: fip.id,
+      ip: fip.ip,
+      assignedTo: nameOf(fip.server),
+      routedTo: world.fabric.routed(fip.ip)?.name ?? null,
+      claimedBy: machines.filter((m) => m.host.claimed.includes(fip.ip)).map((m) => m.server.name),
+    })),
+    nodes: machines.map((m) => describeNode(m, world)),
+    limits: [...world.fabric.limits, ...limitsOf(world, machines)],
+  };
+}
+
+function describeNode(machine: Machine, world: Describable): LabNodeInfo {
+  const info = machine.node.info();
+  const live = world.cloud.servers().find((s) => s.id === machine.server.id);
+  const { server } = machine;
+  return {
+    name: server.name,
+    role: machine.node.role,
+    serverId: server.id,
+    publicIPv4: server.publicIPv4,
+    privateIPv4: server.privateIPv4,
+    power: machine.host.condition === 'off' || live?.status === 'off' ? 'off' : 'on',
+    stage: info.stage,
+    ready: info.ready,
+    talosApi: `${server.publicIPv4}:50000`,
+    kubernetesApi: `https://${server.publicIPv4}:6443`,
+    talosVersion: info.talosVersion,
+    kubernetesVersion: info.kubeApiserver?.version ?? info.configuredKubernetes,
+    ...(info.etcd === undefined
+      ? {}
+      : {
+          etcd: {
+            endpoint: info.etcd.endpoint,
+            ca: info.etcd.ca,
+            cert: info.etcd.cert,
+            key: info.etcd.key,
+            backing: info.etcd.backing,
+            ...(info.etcd.pid === undefined ? {} : { pid: info.etcd.pid }),
+          },
+        }),
+    ...(info.kubeApiserver === undefined
+      ? {}
+      : {
+          kubeApiserver: {
+            backing: info.kubeApiserver.backing,
+            ...(info.kubeApiserver.pid === undefined ? {} : { pid: info.kubeApiserver.pid }),
+          },
+        }),
+    log: info.log,
+  };
+}
+
+/** The endpoint in the config of the first control plane that says one. */
+function endpointOf(machines: readonly Machine[]): string {
+  for (const machine of machines.filter((m) => m.node.role === 'control-plane')) {
+    const endpoint = machine.node.info().endpoint;
+    if (endpoint !== undefined) return endpoint;
+  }
+  return configEndpoint(machines[0]?.server.userData ?? '');
+}
+
+function configEndpoint(text: string): string {
+  for (const document of parseAllDocuments(text)) {
+    if (!('errors' in document)) continue;
+    const value: unknown = document.getIn(['cluster', 'controlPlane', 'endpoint']) ?? document.get('endpoint');
+    if (typeof value === 'string') return value;
+  }
+  return '';
+}
+
+function limitsOf(world: Describable, machines: readonly Machine[]): string[] {
+  const limits = [
+    'There is no DNS server and no CI secret store in this lab yet.',
+    'No controller-manager, scheduler or pods run: stand-ins keep the default ServiceAccount, kube-root-ca.crt, namespace deletion and Node status.',
+    'Node Ready says that the kubelet stand-in reports; no container is ever started.',
+  ];
+  if (world.parts.etcd.backing === 'built-in')
+    limits.push('etcd is built in: its data lives in the memory of the lab.');
+  if (world.parts.kubeApiserver.backing === 'built-in') {
+    limits.push(
+      'kube-apiserver is built in: nodes, ConfigMaps, namespaces, service accounts, tokens and leases; no RBAC objects, no admission.',
+    );
+  }
+  const other = machines.find(
+    (m) => minor(m.node.info().configuredKubernetes) !== minor(world.parts.kubeApiserver.version),
+  );
+  if (other !== undefined) {
+    limits.push(
+      `The machine configs name Kubernetes ${other.node.info().configuredKubernetes}; the API server that runs is ${world.parts.kubeApiserver.version}.`,
+    );
+  }
+  return limits;
+}
+
+const minor = (version: string): string => version.split('.').slice(0, 2).join('.');

@@ -1,0 +1,161 @@
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock } from '../../src/base/clock.ts';
+import { textOf } from '../../src/base/failure.ts';
+import type { Random } from '../../src/base/random.ts';
+import type { CloudServer } from '../cloud/types.ts';
+import type { Fabric, FabricHost } from '../fabric/types.ts';
+import type { Parts } from '../kubernetes/types.ts';
+import { createNode } from '../talos/node.ts';
+import type { EtcdStart, LabNode, MachineFacts, Peer, TalosVersion } from '../talos/types.ts';
+import type { Audit } from './audit.ts';
+
+export interface MachinePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly speed: number;
+  readonly version: TalosVersion;
+  readonly fabric: Fabric;
+  readonly parts: Parts;
+  readonly audit: Audit;
+  readonly cloudUrl: () => string;
+  /** Folder of the machines' disks, one folder each. */
+  readonly dir: string;
+}
+
+/** A server of the cloud with the Talos node that runs on it. */
+export interface Machine {
+  readonly server: CloudServer;
+  readonly host: FabricHost;
+  readonly node: LabNode;
+}
+
+export interface Machines {
+  readonly all: () => readonly Machine[];
+  byServer(id: number): Machine | undefined;
+  byName(name: string): Machine | undefined;
+  /** Puts a machine into the world: its addresses lead to it. It does not boot yet. */
+  add(server: CloudServer): Promise<Machine>;
+  boot(machine: Machine, etcd: EtcdStart): Promise<void>;
+  /** The machine is no more; its addresses lead nowhere, for good. */
+  remove(id: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const ROLE_LABEL = 'role';
+
+const roleOf = (server: CloudServer): 'control-plane' | 'worker' =>
+  server.labels[ROLE_LABEL] === 'control-plane' ? 'control-plane' : 'worker';
+
+export function createMachines(ports: MachinePorts): Machines {
+  const machines = new Map<number, Machine>();
+  const logs = new Map<number, WriteStream>();
+
+  const peersOf = (id: number): readonly Peer[] =>
+    [...machines.values()]
+      .filter((m) => m.server.id !== id && m.node.info().stage === 'running')
+      .map((m) => ({
+        name: m.server.name,
+        role: roleOf(m.server),
+        addresses: [m.server.publicIPv4, m.server.privateIPv4, ...m.node.info().claims],
+        privateIPv4: m.server.privateIPv4,
+      }));
+
+  return {
+    all: () => [...machines.values()],
+    byServer: (id) => machines.get(id),
+    byName: (name) => [...machines.values()].find((m) => m.server.name === name),
+
+    async add(server) {
+      // The folder carries the id: a recreated machine of the same name has a disk of its own.
+      const dir = path.join(ports.dir, `${server.name}-${server.id}`);
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      const log = createWriteStream(path.join(dir, 'node.log'), { flags: 'a' });
+      logs.set(server.id, log);
+      const host = ports.fabric.addHost(server.name);
+      const node = createNode(factsOf(server), roleOf(server), {
+        clock: ports.clock,
+        random: ports.random,
+        speed: ports.speed,
+        version: ports.version,
+        host,
+        parts: ports.parts,
+        audit: ports.audit,
+        cloudUrl: ports.cloudUrl(),
+        peers: () => peersOf(server.id),
+        dir,
+        log: (line) => log.write(`${ports.clock.wall().toISOString()} ${line}\n`),
+      });
+      const machine = { server, host, node };
+      machines.set(server.id, machine);
+      for (const address of [server.publicIPv4, server.privateIPv4]) {
+        await host.claim(address);
+        await ports.fabric.route(address, host);
+      }
+      return machine;
+    },
+
+    async boot(machine, etcd) {
+      try {
+        await machine.node.boot(machine.server.userData, etcd);
+      } catch (error) {
+        logs.get(machine.server.id)?.write(`${ports.clock.wall().toISOString()} boot failed: ${textOf(error)}\n`);
+        throw error;
+      }
+    },
+
+    async remove(id) {
+      const machine = machines.get(id);
+      if (machine === undefined) return;
+      machines.delete(id);
+      for (const address of [machine.server.publicIPv4, machine.server.privateIPv4]) {
+        await ports.fabric.route(address, undefined);
+      }
+      await machine.node.destroy();
+      logs.get(id)?.end();
+      logs.delete(id);
+    },
+
+    async close() {
+      const all = [...machines.values()];
+      machines.clear();
+      await Promise.all(all.map((m) => m.node.destroy()));
+      for (const log of logs.values()) log.end();
+    },
+  };
+}
+
+/**
+ * The hardware of a Hetzner cx server: the public NIC in slot 01, the private one in slot 07. Predictable names, as
+ * Hetzner's Talos ISO boots with; the name `eth0`, which guides use, matches nothing here.
+ */
+function factsOf(server: CloudServer): MachineFacts {
+  const mac = (prefix: string): string => {
+    const hex = server.id.toString(16).padStart(8, '0').slice(-6);
+    return `${prefix}:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}`;
+  };
+  return {
+    hostname: server.name,
+    serverId: server.id,
+    publicIPv4: server.publicIPv4,
+    privateIPv4: server.privateIPv4,
+    location: server.location,
+    links: [
+      {
+        name: 'enp1s0',
+        busPath: '0000:01:00.0',
+        driver: 'virtio_net',
+        hardwareAddr: mac('96:00:00'),
+        address: server.publicIPv4,
+      },
+      {
+        name: 'enp7s0',
+        busPath: '0000:07:00.0',
+        driver: 'virtio_net',
+        hardwareAddr: mac('86:00:00'),
+        address: server.privateIPv4,
+      },
+    ],
+  };
+}

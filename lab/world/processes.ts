@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+
+/** When a process started (clock ticks since boot); undefined when there is none with this pid. */
+export async function startTimeOf(pid: number): Promise<string | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie has ended; nobody has looked yet.
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+export interface ProcessRecord {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+/** Whether exactly this process still runs. */
+export const isAlive = async (process: ProcessRecord): Promise<boolean> =>
+  (await startTimeOf(process.pid)) === process.startTime;
+
+/** Kills exactly this process; one that has ended, or whose pid another process has now, is left alone. */
+export async function killRecorded(record: ProcessRecord): Promise<void> {
+  if (await isAlive(record)) {
+    try {
+      process.kill(record.pid, 'SIGKILL');
+    } catch {
+      // It ended between the look and the signal.
+    }
+  }
+}

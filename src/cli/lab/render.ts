@@ -1,0 +1,45 @@
+import type { LabInfo } from '../../../lab/world/info.ts';
+import { table } from '../output.ts';
+
+/** A lab as a person reads it. Its tokens open nothing but the lab itself, so they may be shown. */
+export function renderLab(info: LabInfo): string {
+  const nodes = table([
+    ['NODE', 'ROLE', 'SERVER', 'PUBLIC', 'PRIVATE', 'POWER', 'STAGE', 'ETCD', 'KUBE-APISERVER'],
+    ...info.nodes.map((n) => [
+      n.name,
+      n.role,
+      String(n.serverId),
+      n.publicIPv4,
+      n.privateIPv4,
+      n.power,
+      n.ready ? n.stage : `${n.stage} (not ready)`,
+      n.etcd?.backing ?? '-',
+      n.kubeApiserver?.backing ?? '-',
+    ]),
+  ]);
+  const addresses =
+    info.floatingIPs.length === 0
+      ? 'none'
+      : info.floatingIPs
+          .map(
+            (f) =>
+              `${f.ip} (id ${f.id}) assigned to ${f.assignedTo ?? 'nobody'}, claimed by ${f.claimedBy.join(', ') || 'nobody'}`,
+          )
+          .join('\n              ');
+  return [
+    `Lab ${info.name} (${info.fabric}, speed ${info.speed}), process ${info.pid}`,
+    '',
+    `endpoint      ${info.endpoint}`,
+    `floating IPs  ${addresses}`,
+    `cloud API     ${info.hetzner.endpoint} (era ${info.hetzner.era})`,
+    `state         ${info.state}`,
+    '',
+    nodes,
+    '',
+    'Limits:',
+    ...info.limits.map((limit) => `  - ${limit}`),
+    '',
+    `Try:  kubectl --kubeconfig ${info.files.kubeconfig} get nodes`,
+    `      fairlead plan --config ${info.files.config}`,
+  ].join('\n');
+}

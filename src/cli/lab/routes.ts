@@ -1,0 +1,20 @@
+import { buildRouteMap } from '@stricli/core';
+import { downCommand, infoCommand, upCommand } from './lifecycle.ts';
+import { nodeRoutes } from './node.ts';
+import { requestsCommand } from './requests.ts';
+
+export const labRoutes = buildRouteMap({
+  routes: { up: upCommand, down: downCommand, info: infoCommand, requests: requestsCommand, node: nodeRoutes },
+  docs: {
+    brief: 'A pretend Hetzner project with a Talos cluster in it, on this machine',
+    fullDescription: [
+      'A pretend Hetzner project with a running Talos cluster, on this machine, that speaks the real protocols.',
+      'It needs Linux, no root and no network.',
+      '',
+      'Example:',
+      '  fairlead lab up',
+      '  kubectl --kubeconfig .fairlead/lab/kubeconfig get nodes',
+      '  fairlead lab down',
+    ].join('\n'),
+  },
+});

@@ -1,0 +1,2 @@
+import { parseConfig } from '../config/parse.ts';
+export const parse = parseConfig;

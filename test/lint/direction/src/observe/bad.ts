@@ -1,0 +1,2 @@
+import { apply } from '../apply/apply.ts';
+export const look = apply;

@@ -1,0 +1,2 @@
+import { startWorld } from '../../lab/world/world.ts';
+export const world = startWorld;

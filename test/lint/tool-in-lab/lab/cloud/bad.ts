@@ -1,0 +1,2 @@
+import { createHetznerClient } from '../../src/systems/hetzner/client.ts';
+export const client = createHetznerClient;
