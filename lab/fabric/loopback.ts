@@ -1,0 +1,168 @@
+import type { Clock } from '../../src/base/clock.ts';
+import { Failure } from '../../src/base/failure.ts';
+import type { Random } from '../../src/base/random.ts';
+import { holdAddress, type HeldAddress } from './address.ts';
+import { HOST_PORTS, wantedState } from './ports.ts';
+import { claimRange } from './range.ts';
+import type { Fabric, FabricHost, HostCondition } from './types.ts';
+
+export interface LoopbackOptions {
+  readonly random: Random;
+  readonly clock?: Clock;
+  /** Second octet of the /16 to claim, 64 to 127; at random when absent. */
+  readonly base?: number;
+  /** For tests of the refusal elsewhere. */
+  readonly platform?: NodeJS.Platform;
+}
+
+/** The loopback fabric knows its ranges: a cloud's private network needs one to name. */
+export interface LoopbackFabric extends Fabric {
+  readonly kind: 'loopback';
+  /** 127.N.0.0/16 */
+  readonly range: string;
+  /** Where its private addresses lie. */
+  readonly privateRange: string;
+}
+
+const LIMITS: readonly string[] = [
+  "Addresses are 127.x: for the node's rules (which drop 127.0.0.0/8) the lab's addresses count as ordinary ones.",
+  "localhost and 0.0.0.0 in a node's configuration mean the node's own addresses.",
+  'kube-apiserver is given a documentation address as --advertise-address (it refuses loopback), so the Endpoints of the kubernetes Service lead nowhere.',
+  'etcd peers skip the check of the client SAN: their packets come from 127.0.0.1, as all source addresses in this lab do.',
+  'There is no IPv6, no 169.254.169.254, and no port below 1024.',
+  "Other programs cannot resolve the lab's names; fairlead has `resolvers:` in its configuration.",
+  `Only the ports ${HOST_PORTS.join(', ')} of an address are held: any other is refused, also when the machine is off.`,
+  'Bytes sent into a connection that has fallen silent are still acknowledged by the kernel; nothing answers them.',
+];
+
+interface Route {
+  readonly held: HeldAddress;
+  host: Host | undefined;
+  /** Whom the open connections belong to. */
+  owner: Host | undefined;
+  /** One change at a time. */
+  queue: Promise<void>;
+}
+
+interface Host extends FabricHost {
+  readonly claims: Set<string>;
+  readonly ports: Set<number>;
+}
+
+/**
+ * A network of loopback addresses, without root: one /16 of 127.64.0.0/10 that no other lab has.
+ * Linux only; a Failure elsewhere, when no range is free, or when another program has a host port on every address.
+ */
+export async function startLoopback(options: LoopbackOptions): Promise<LoopbackFabric> {
+  const platform = options.platform ?? process.platform;
+  if (platform !== 'linux') throw notLinux(platform);
+  const range = await claimRange(options.random, options.base);
+  const routes = new Map<string, Route>();
+  const hosts = new Set<Host>();
+  let closing = false;
+
+  const reconcile = (address: string): Promise<void> => {
+    const route = routes.get(address);
+    if (route === undefined) return Promise.resolve();
+    const next = route.queue.then(async () => {
+      if (closing) return;
+      const { host } = route;
+      const wanted = wantedState(
+        address,
+        host && { hidden: host.hidden, condition: host.condition, claimed: host.claims, open: host.ports },
+      );
+      // Led nowhere, connections fall silent; led to another machine, that one does not know them. A machine that
+      // refuses has lost its processes, and its kernel says so.
+      const reset =
+        (host !== undefined && route.owner !== undefined && host !== route.owner) || host?.condition === 'refusing';
+      if (host !== undefined) route.owner = host;
+      await route.held.apply(wanted, reset ? 'reset' : 'keep');
+    });
+    // One failed change must not keep the next from being tried.
+    route.queue = next.catch(() => {});
+    return next;
+  };
+  const reconcileHost = async (host: Host): Promise<void> => {
+    await Promise.all([...routes].filter(([, route]) => route.host === host).map(([address]) => reconcile(address)));
+  };
+
+  const addHost = (name: string): Host => {
+    let condition: HostCondition = 'up';
+    const host: Host = {
+      name,
+      hidden: range.draw('hidden'),
+      claims: new Set(),
+      ports: new Set(),
+      get condition() {
+        return condition;
+      },
+      get claimed() {
+        return [...host.claims];
+      },
+      async setCondition(next) {
+        condition = next;
+        await reconcileHost(host);
+      },
+      async claim(address) {
+        host.claims.add(address);
+        if (routes.get(address)?.host === host) await reconcile(address);
+      },
+      async unclaim(address) {
+        host.claims.delete(address);
+        if (routes.get(address)?.host === host) await reconcile(address);
+      },
+      async open(port) {
+        if (!HOST_PORTS.includes(port)) throw new RangeError(`port ${port} is not one the fabric holds`);
+        host.ports.add(port);
+        await reconcileHost(host);
+      },
+      async shut(port) {
+        host.ports.delete(port);
+        await reconcileHost(host);
+      },
+      async remove() {
+        const left = [...routes].filter(([, route]) => route.host === host).map(([address]) => address);
+        if (left.length > 0) throw new Error(`${name} is removed while ${left.join(', ')} still lead to it`);
+        hosts.delete(host);
+      },
+    };
+    hosts.add(host);
+    return host;
+  };
+
+  return {
+    kind: 'loopback',
+    limits: LIMITS,
+    range: range.cidr,
+    privateRange: range.privateCidr,
+    allocate: (purpose) => range.draw(purpose),
+    addHost,
+    async route(address, host) {
+      const known = host === undefined ? undefined : [...hosts].find((h) => h === host);
+      if (host !== undefined && known === undefined) throw new Error(`${host.name} is not a machine of this fabric`);
+      let route = routes.get(address);
+      if (route === undefined) {
+        route = { held: holdAddress(address), host: known, owner: undefined, queue: Promise.resolve() };
+        routes.set(address, route);
+      }
+      route.host = known;
+      await reconcile(address);
+    },
+    routed: (address) => routes.get(address)?.host,
+    async close() {
+      closing = true;
+      await Promise.all([...routes.values()].map((route) => route.queue.then(() => route.held.close())));
+      routes.clear();
+      await range.release();
+    },
+  };
+}
+
+const notLinux = (platform: string): Failure =>
+  new Failure({
+    code: 'lab-needs-linux',
+    what: 'the lab cannot run on this system',
+    why: `it needs many loopback addresses, which only Linux has (this is ${platform})`,
+    state: 'nothing was started',
+    next: 'run the lab on Linux, in a virtual machine or in a container; every other command of fairlead works here',
+  });

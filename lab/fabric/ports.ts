@@ -1,0 +1,30 @@
+import type { HostCondition } from './types.ts';
+
+/** Every port a machine of the lab may ever listen on: Kubernetes API, Talos apid and trustd, etcd client and peer. */
+export const HOST_PORTS: readonly number[] = [6443, 50000, 50001, 2379, 2380];
+
+/** What the fabric has to know about the machine an address leads to. */
+export interface HostFacts {
+  readonly hidden: string;
+  readonly condition: HostCondition;
+  readonly claimed: ReadonlySet<string>;
+  readonly open: ReadonlySet<number>;
+}
+
+/** What a port that is not refused does: connects to the process, or accepts and says nothing. */
+export type PortState = { readonly kind: 'forward'; readonly hidden: string } | { readonly kind: 'hang' };
+
+/** What an address does. A port that is not in `ports` is refused. */
+export type AddressState =
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'alive'; readonly ports: ReadonlyMap<number, PortState> };
+
+/** What clients of an address see, from the four facts that decide it (see Fabric). */
+export function wantedState(address: string, host: HostFacts | undefined): AddressState {
+  if (host === undefined || host.condition === 'off' || !host.claimed.has(address)) return { kind: 'silent' };
+  const ports = new Map<number, PortState>();
+  if (host.condition === 'hung') for (const port of HOST_PORTS) ports.set(port, { kind: 'hang' });
+  if (host.condition === 'up')
+    for (const port of HOST_PORTS) if (host.open.has(port)) ports.set(port, { kind: 'forward', hidden: host.hidden });
+  return { kind: 'alive', ports };
+}
