@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file machine/machine.proto.
  */
 export const file_machine_machine: GenFile = /*@__PURE__*/
-  fileDesc("ChVtYWNoaW5lL21hY2hpbmUucHJvdG8SB21hY2hpbmUi6AEKGUFwcGx5Q29uZmlndXJhdGlvblJlcXVlc3QSDAoEZGF0YRgBIAEoDBI1CgRtb2RlGAQgASgOMicubWFjaGluZS5BcHBseUNvbmZpZ3VyYXRpb25SZXF1ZXN0Lk1vZGUSDwoHZHJ5X3J1bhgFIAEoCBIzChB0cnlfbW9kZV90aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkAKBE1vZGUSCgoGUkVCT09UEAASCAoEQVVUTxABEg0KCU5PX1JFQk9PVBACEgoKBlNUQUdFRBADEgcKA1RSWRAEIpcBChJBcHBseUNvbmZpZ3VyYXRpb24SIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESEAoId2FybmluZ3MYAiADKAkSNQoEbW9kZRgDIAEoDjInLm1hY2hpbmUuQXBwbHlDb25maWd1cmF0aW9uUmVxdWVzdC5Nb2RlEhQKDG1vZGVfZGV0YWlscxgEIAEoCSJLChpBcHBseUNvbmZpZ3VyYXRpb25SZXNwb25zZRItCghtZXNzYWdlcxgBIAMoCzIbLm1hY2hpbmUuQXBwbHlDb25maWd1cmF0aW9uIkkKEEJvb3RzdHJhcFJlcXVlc3QSFAoMcmVjb3Zlcl9ldGNkGAEgASgIEh8KF3JlY292ZXJfc2tpcF9oYXNoX2NoZWNrGAIgASgIIi8KCUJvb3RzdHJhcBIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YSI5ChFCb290c3RyYXBSZXNwb25zZRIkCghtZXNzYWdlcxgBIAMoCzISLm1hY2hpbmUuQm9vdHN0cmFwIiwKDERtZXNnUmVxdWVzdBIOCgZmb2xsb3cYASABKAgSDAoEdGFpbBgCIAEoCCJiCg1FdmVudHNSZXF1ZXN0EhMKC3RhaWxfZXZlbnRzGAEgASgFEg8KB3RhaWxfaWQYAiABKAkSFAoMdGFpbF9zZWNvbmRzGAMgASgFEhUKDXdpdGhfYWN0b3JfaWQYBCABKAkibQoFRXZlbnQSIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESIgoEZGF0YRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSCgoCaWQYAyABKAkSEAoIYWN0b3JfaWQYBCABKAkixgMKEk1hY2hpbmVTdGF0dXNFdmVudBI3CgVzdGFnZRgBIAEoDjIoLm1hY2hpbmUuTWFjaGluZVN0YXR1c0V2ZW50Lk1hY2hpbmVTdGFnZRI5CgZzdGF0dXMYAiABKAsyKS5tYWNoaW5lLk1hY2hpbmVTdGF0dXNFdmVudC5NYWNoaW5lU3RhdHVzGqIBCg1NYWNoaW5lU3RhdHVzEg0KBXJlYWR5GAEgASgIElIKEHVubWV0X2NvbmRpdGlvbnMYAiADKAsyOC5tYWNoaW5lLk1hY2hpbmVTdGF0dXNFdmVudC5NYWNoaW5lU3RhdHVzLlVubWV0Q29uZGl0aW9uGi4KDlVubWV0Q29uZGl0aW9uEgwKBG5hbWUYASABKAkSDgoGcmVhc29uGAIgASgJIpYBCgxNYWNoaW5lU3RhZ2USCwoHVU5LTk9XThAAEgsKB0JPT1RJTkcQARIOCgpJTlNUQUxMSU5HEAISDwoLTUFJTlRFTkFOQ0UQAxILCgdSVU5OSU5HEAQSDQoJUkVCT09USU5HEAUSEQoNU0hVVFRJTkdfRE9XThAGEg0KCVJFU0VUVElORxAHEg0KCVVQR1JBRElORxAIIiwKFUV0Y2RNZW1iZXJMaXN0UmVxdWVzdBITCgtxdWVyeV9sb2NhbBgBIAEoCCJmCgpFdGNkTWVtYmVyEgoKAmlkGAIgASgEEhAKCGhvc3RuYW1lGAMgASgJEhEKCXBlZXJfdXJscxgEIAMoCRITCgtjbGllbnRfdXJscxgFIAMoCRISCgppc19sZWFybmVyGAYgASgIIm8KC0V0Y2RNZW1iZXJzEiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhEhYKDmxlZ2FjeV9tZW1iZXJzGAIgAygJEiQKB21lbWJlcnMYAyADKAsyEy5tYWNoaW5lLkV0Y2RNZW1iZXIiQAoWRXRjZE1lbWJlckxpc3RSZXNwb25zZRImCghtZXNzYWdlcxgBIAMoCzIULm1hY2hpbmUuRXRjZE1lbWJlcnMiMAobRXRjZFJlbW92ZU1lbWJlckJ5SURSZXF1ZXN0EhEKCW1lbWJlcl9pZBgBIAEoBCI6ChRFdGNkUmVtb3ZlTWVtYmVyQnlJRBIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YSJPChxFdGNkUmVtb3ZlTWVtYmVyQnlJRFJlc3BvbnNlEi8KCG1lc3NhZ2VzGAEgAygLMh0ubWFjaGluZS5FdGNkUmVtb3ZlTWVtYmVyQnlJRCIZChdFdGNkTGVhdmVDbHVzdGVyUmVxdWVzdCI2ChBFdGNkTGVhdmVDbHVzdGVyEiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhIkcKGEV0Y2RMZWF2ZUNsdXN0ZXJSZXNwb25zZRIrCghtZXNzYWdlcxgBIAMoCzIZLm1hY2hpbmUuRXRjZExlYXZlQ2x1c3RlciIeChxFdGNkRm9yZmVpdExlYWRlcnNoaXBSZXF1ZXN0IksKFUV0Y2RGb3JmZWl0TGVhZGVyc2hpcBIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YRIOCgZtZW1iZXIYAiABKAkiUQodRXRjZEZvcmZlaXRMZWFkZXJzaGlwUmVzcG9uc2USMAoIbWVzc2FnZXMYASADKAsyHi5tYWNoaW5lLkV0Y2RGb3JmZWl0TGVhZGVyc2hpcCIVChNFdGNkU25hcHNob3RSZXF1ZXN0IogBCg9FdGNkTWVtYmVyQWxhcm0SEQoJbWVtYmVyX2lkGAEgASgEEjEKBWFsYXJtGAIgASgOMiIubWFjaGluZS5FdGNkTWVtYmVyQWxhcm0uQWxhcm1UeXBlIi8KCUFsYXJtVHlwZRIICgROT05FEAASCwoHTk9TUEFDRRABEgsKB0NPUlJVUFQQAiJgCglFdGNkQWxhcm0SIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESLwoNbWVtYmVyX2FsYXJtcxgCIAMoCzIYLm1hY2hpbmUuRXRjZE1lbWJlckFsYXJtIj0KFUV0Y2RBbGFybUxpc3RSZXNwb25zZRIkCghtZXNzYWdlcxgBIAMoCzISLm1hY2hpbmUuRXRjZEFsYXJtIvgBChBFdGNkTWVtYmVyU3RhdHVzEhgKEHByb3RvY29sX3ZlcnNpb24YASABKAkSDwoHZGJfc2l6ZRgCIAEoAxIWCg5kYl9zaXplX2luX3VzZRgDIAEoAxIOCgZsZWFkZXIYBCABKAQSEgoKcmFmdF9pbmRleBgFIAEoBBIRCglyYWZ0X3Rlcm0YBiABKAQSGgoScmFmdF9hcHBsaWVkX2luZGV4GAcgASgEEg4KBmVycm9ycxgIIAMoCRISCgppc19sZWFybmVyGAkgASgIEhEKCW1lbWJlcl9pZBgKIAEoBBIXCg9zdG9yYWdlX3ZlcnNpb24YCyABKAkiYgoKRXRjZFN0YXR1cxIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YRIwCg1tZW1iZXJfc3RhdHVzGAIgASgLMhkubWFjaGluZS5FdGNkTWVtYmVyU3RhdHVzIjsKEkV0Y2RTdGF0dXNSZXNwb25zZRIlCghtZXNzYWdlcxgBIAMoCzITLm1hY2hpbmUuRXRjZFN0YXR1cyJACghIb3N0bmFtZRIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YRIQCghob3N0bmFtZRgCIAEoCSI3ChBIb3N0bmFtZVJlc3BvbnNlEiMKCG1lc3NhZ2VzGAEgAygLMhEubWFjaGluZS5Ib3N0bmFtZSJQCgtMb2dzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSCgoCaWQYAiABKAkSDgoGZm9sbG93GAQgASgIEhIKCnRhaWxfbGluZXMYBSABKAUiGwoLUmVhZFJlcXVlc3QSDAoEcGF0aBgBIAEoCSJqCg1SZWJvb3RSZXF1ZXN0EikKBG1vZGUYASABKA4yGy5tYWNoaW5lLlJlYm9vdFJlcXVlc3QuTW9kZSIuCgRNb2RlEgsKB0RFRkFVTFQQABIOCgpQT1dFUkNZQ0xFEAESCQoFRk9SQ0UQAiI+CgZSZWJvb3QSIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESEAoIYWN0b3JfaWQYAiABKAkiMwoOUmVib290UmVzcG9uc2USIQoIbWVzc2FnZXMYASADKAsyDy5tYWNoaW5lLlJlYm9vdCJSCgxTZXJ2aWNlRXZlbnQSCwoDbXNnGAEgASgJEg0KBXN0YXRlGAIgASgJEiYKAnRzGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI2Cg1TZXJ2aWNlRXZlbnRzEiUKBmV2ZW50cxgBIAMoCzIVLm1hY2hpbmUuU2VydmljZUV2ZW50IngKDVNlcnZpY2VIZWFsdGgSDwoHdW5rbm93bhgBIAEoCBIPCgdoZWFsdGh5GAIgASgIEhQKDGxhc3RfbWVzc2FnZRgDIAEoCRIvCgtsYXN0X2NoYW5nZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAieAoLU2VydmljZUluZm8SCgoCaWQYASABKAkSDQoFc3RhdGUYAiABKAkSJgoGZXZlbnRzGAMgASgLMhYubWFjaGluZS5TZXJ2aWNlRXZlbnRzEiYKBmhlYWx0aBgEIAEoCzIWLm1hY2hpbmUuU2VydmljZUhlYWx0aCJZCgtTZXJ2aWNlTGlzdBIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YRImCghzZXJ2aWNlcxgCIAMoCzIULm1hY2hpbmUuU2VydmljZUluZm8iPQoTU2VydmljZUxpc3RSZXNwb25zZRImCghtZXNzYWdlcxgBIAMoCzIULm1hY2hpbmUuU2VydmljZUxpc3QiIwoVU2VydmljZVJlc3RhcnRSZXF1ZXN0EgoKAmlkGAEgASgJIkIKDlNlcnZpY2VSZXN0YXJ0EiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhEgwKBHJlc3AYAiABKAkiQwoWU2VydmljZVJlc3RhcnRSZXNwb25zZRIpCghtZXNzYWdlcxgBIAMoCzIXLm1hY2hpbmUuU2VydmljZVJlc3RhcnQiIAoPU2h1dGRvd25SZXF1ZXN0Eg0KBWZvcmNlGAEgASgIIkAKCFNodXRkb3duEiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhEhAKCGFjdG9yX2lkGAIgASgJIjcKEFNodXRkb3duUmVzcG9uc2USIwoIbWVzc2FnZXMYASADKAsyES5tYWNoaW5lLlNodXRkb3duIkMKClN5c3RlbVN0YXQSIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESEQoJYm9vdF90aW1lGAIgASgEIjsKElN5c3RlbVN0YXRSZXNwb25zZRIlCghtZXNzYWdlcxgBIAMoCzITLm1hY2hpbmUuU3lzdGVtU3RhdCJkCgtWZXJzaW9uSW5mbxILCgN0YWcYASABKAkSCwoDc2hhGAIgASgJEg0KBWJ1aWx0GAMgASgJEhIKCmdvX3ZlcnNpb24YBCABKAkSCgoCb3MYBSABKAkSDAoEYXJjaBgGIAEoCSIqCgxQbGF0Zm9ybUluZm8SDAoEbmFtZRgBIAEoCRIMCgRtb2RlGAIgASgJIhwKDEZlYXR1cmVzSW5mbxIMCgRyYmFjGAEgASgIIqYBCgdWZXJzaW9uEiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhEiUKB3ZlcnNpb24YAiABKAsyFC5tYWNoaW5lLlZlcnNpb25JbmZvEicKCHBsYXRmb3JtGAMgASgLMhUubWFjaGluZS5QbGF0Zm9ybUluZm8SJwoIZmVhdHVyZXMYBCABKAsyFS5tYWNoaW5lLkZlYXR1cmVzSW5mbyI1Cg9WZXJzaW9uUmVzcG9uc2USIgoIbWVzc2FnZXMYASADKAsyEC5tYWNoaW5lLlZlcnNpb24iXwoiR2VuZXJhdGVDbGllbnRDb25maWd1cmF0aW9uUmVxdWVzdBINCgVyb2xlcxgBIAMoCRIqCgdjcnRfdHRsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uInwKG0dlbmVyYXRlQ2xpZW50Q29uZmlndXJhdGlvbhIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YRIKCgJjYRgCIAEoDBILCgNjcnQYAyABKAwSCwoDa2V5GAQgASgMEhMKC3RhbG9zY29uZmlnGAUgASgMIl0KI0dlbmVyYXRlQ2xpZW50Q29uZmlndXJhdGlvblJlc3BvbnNlEjYKCG1lc3NhZ2VzGAEgAygLMiQubWFjaGluZS5HZW5lcmF0ZUNsaWVudENvbmZpZ3VyYXRpb24yuQwKDk1hY2hpbmVTZXJ2aWNlEl0KEkFwcGx5Q29uZmlndXJhdGlvbhIiLm1hY2hpbmUuQXBwbHlDb25maWd1cmF0aW9uUmVxdWVzdBojLm1hY2hpbmUuQXBwbHlDb25maWd1cmF0aW9uUmVzcG9uc2USQgoJQm9vdHN0cmFwEhkubWFjaGluZS5Cb290c3RyYXBSZXF1ZXN0GhoubWFjaGluZS5Cb290c3RyYXBSZXNwb25zZRIuCgVEbWVzZxIVLm1hY2hpbmUuRG1lc2dSZXF1ZXN0GgwuY29tbW9uLkRhdGEwARIyCgZFdmVudHMSFi5tYWNoaW5lLkV2ZW50c1JlcXVlc3QaDi5tYWNoaW5lLkV2ZW50MAESUQoORXRjZE1lbWJlckxpc3QSHi5tYWNoaW5lLkV0Y2RNZW1iZXJMaXN0UmVxdWVzdBofLm1hY2hpbmUuRXRjZE1lbWJlckxpc3RSZXNwb25zZRJjChRFdGNkUmVtb3ZlTWVtYmVyQnlJRBIkLm1hY2hpbmUuRXRjZFJlbW92ZU1lbWJlckJ5SURSZXF1ZXN0GiUubWFjaGluZS5FdGNkUmVtb3ZlTWVtYmVyQnlJRFJlc3BvbnNlElcKEEV0Y2RMZWF2ZUNsdXN0ZXISIC5tYWNoaW5lLkV0Y2RMZWF2ZUNsdXN0ZXJSZXF1ZXN0GiEubWFjaGluZS5FdGNkTGVhdmVDbHVzdGVyUmVzcG9uc2USZgoVRXRjZEZvcmZlaXRMZWFkZXJzaGlwEiUubWFjaGluZS5FdGNkRm9yZmVpdExlYWRlcnNoaXBSZXF1ZXN0GiYubWFjaGluZS5FdGNkRm9yZmVpdExlYWRlcnNoaXBSZXNwb25zZRI8CgxFdGNkU25hcHNob3QSHC5tYWNoaW5lLkV0Y2RTbmFwc2hvdFJlcXVlc3QaDC5jb21tb24uRGF0YTABEkcKDUV0Y2RBbGFybUxpc3QSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaHi5tYWNoaW5lLkV0Y2RBbGFybUxpc3RSZXNwb25zZRJBCgpFdGNkU3RhdHVzEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhsubWFjaGluZS5FdGNkU3RhdHVzUmVzcG9uc2USPQoISG9zdG5hbWUSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaGS5tYWNoaW5lLkhvc3RuYW1lUmVzcG9uc2USNAoKS3ViZWNvbmZpZxIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoMLmNvbW1vbi5EYXRhMAESLAoETG9ncxIULm1hY2hpbmUuTG9nc1JlcXVlc3QaDC5jb21tb24uRGF0YTABEiwKBFJlYWQSFC5tYWNoaW5lLlJlYWRSZXF1ZXN0GgwuY29tbW9uLkRhdGEwARI5CgZSZWJvb3QSFi5tYWNoaW5lLlJlYm9vdFJlcXVlc3QaFy5tYWNoaW5lLlJlYm9vdFJlc3BvbnNlEkMKC1NlcnZpY2VMaXN0EhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhwubWFjaGluZS5TZXJ2aWNlTGlzdFJlc3BvbnNlElEKDlNlcnZpY2VSZXN0YXJ0Eh4ubWFjaGluZS5TZXJ2aWNlUmVzdGFydFJlcXVlc3QaHy5tYWNoaW5lLlNlcnZpY2VSZXN0YXJ0UmVzcG9uc2USPwoIU2h1dGRvd24SGC5tYWNoaW5lLlNodXRkb3duUmVxdWVzdBoZLm1hY2hpbmUuU2h1dGRvd25SZXNwb25zZRJBCgpTeXN0ZW1TdGF0EhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhsubWFjaGluZS5TeXN0ZW1TdGF0UmVzcG9uc2USOwoHVmVyc2lvbhIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoYLm1hY2hpbmUuVmVyc2lvblJlc3BvbnNlEngKG0dlbmVyYXRlQ2xpZW50Q29uZmlndXJhdGlvbhIrLm1hY2hpbmUuR2VuZXJhdGVDbGllbnRDb25maWd1cmF0aW9uUmVxdWVzdBosLm1hY2hpbmUuR2VuZXJhdGVDbGllbnRDb25maWd1cmF0aW9uUmVzcG9uc2ViBnByb3RvMw", [file_common_common, file_google_protobuf_any, file_google_protobuf_duration, file_google_protobuf_empty, file_google_protobuf_timestamp]);
+  fileDesc("ChVtYWNoaW5lL21hY2hpbmUucHJvdG8SB21hY2hpbmUi6AEKGUFwcGx5Q29uZmlndXJhdGlvblJlcXVlc3QSDAoEZGF0YRgBIAEoDBI1CgRtb2RlGAQgASgOMicubWFjaGluZS5BcHBseUNvbmZpZ3VyYXRpb25SZXF1ZXN0Lk1vZGUSDwoHZHJ5X3J1bhgFIAEoCBIzChB0cnlfbW9kZV90aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkAKBE1vZGUSCgoGUkVCT09UEAASCAoEQVVUTxABEg0KCU5PX1JFQk9PVBACEgoKBlNUQUdFRBADEgcKA1RSWRAEIpcBChJBcHBseUNvbmZpZ3VyYXRpb24SIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESEAoId2FybmluZ3MYAiADKAkSNQoEbW9kZRgDIAEoDjInLm1hY2hpbmUuQXBwbHlDb25maWd1cmF0aW9uUmVxdWVzdC5Nb2RlEhQKDG1vZGVfZGV0YWlscxgEIAEoCSJLChpBcHBseUNvbmZpZ3VyYXRpb25SZXNwb25zZRItCghtZXNzYWdlcxgBIAMoCzIbLm1hY2hpbmUuQXBwbHlDb25maWd1cmF0aW9uIkkKEEJvb3RzdHJhcFJlcXVlc3QSFAoMcmVjb3Zlcl9ldGNkGAEgASgIEh8KF3JlY292ZXJfc2tpcF9oYXNoX2NoZWNrGAIgASgIIi8KCUJvb3RzdHJhcBIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YSI5ChFCb290c3RyYXBSZXNwb25zZRIkCghtZXNzYWdlcxgBIAMoCzISLm1hY2hpbmUuQm9vdHN0cmFwIiwKDERtZXNnUmVxdWVzdBIOCgZmb2xsb3cYASABKAgSDAoEdGFpbBgCIAEoCCJiCg1FdmVudHNSZXF1ZXN0EhMKC3RhaWxfZXZlbnRzGAEgASgFEg8KB3RhaWxfaWQYAiABKAkSFAoMdGFpbF9zZWNvbmRzGAMgASgFEhUKDXdpdGhfYWN0b3JfaWQYBCABKAkibQoFRXZlbnQSIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESIgoEZGF0YRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSCgoCaWQYAyABKAkSEAoIYWN0b3JfaWQYBCABKAkieQoNU2VxdWVuY2VFdmVudBIQCghzZXF1ZW5jZRgBIAEoCRItCgZhY3Rpb24YAiABKA4yHS5tYWNoaW5lLlNlcXVlbmNlRXZlbnQuQWN0aW9uIicKBkFjdGlvbhIICgROT09QEAASCQoFU1RBUlQQARIICgRTVE9QEAIiYwoJVGFza0V2ZW50EgwKBHRhc2sYASABKAkSKQoGYWN0aW9uGAIgASgOMhkubWFjaGluZS5UYXNrRXZlbnQuQWN0aW9uIh0KBkFjdGlvbhIJCgVTVEFSVBAAEggKBFNUT1AQASLGAwoSTWFjaGluZVN0YXR1c0V2ZW50EjcKBXN0YWdlGAEgASgOMigubWFjaGluZS5NYWNoaW5lU3RhdHVzRXZlbnQuTWFjaGluZVN0YWdlEjkKBnN0YXR1cxgCIAEoCzIpLm1hY2hpbmUuTWFjaGluZVN0YXR1c0V2ZW50Lk1hY2hpbmVTdGF0dXMaogEKDU1hY2hpbmVTdGF0dXMSDQoFcmVhZHkYASABKAgSUgoQdW5tZXRfY29uZGl0aW9ucxgCIAMoCzI4Lm1hY2hpbmUuTWFjaGluZVN0YXR1c0V2ZW50Lk1hY2hpbmVTdGF0dXMuVW5tZXRDb25kaXRpb24aLgoOVW5tZXRDb25kaXRpb24SDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkilgEKDE1hY2hpbmVTdGFnZRILCgdVTktOT1dOEAASCwoHQk9PVElORxABEg4KCklOU1RBTExJTkcQAhIPCgtNQUlOVEVOQU5DRRADEgsKB1JVTk5JTkcQBBINCglSRUJPT1RJTkcQBRIRCg1TSFVUVElOR19ET1dOEAYSDQoJUkVTRVRUSU5HEAcSDQoJVVBHUkFESU5HEAgiLAoVRXRjZE1lbWJlckxpc3RSZXF1ZXN0EhMKC3F1ZXJ5X2xvY2FsGAEgASgIImYKCkV0Y2RNZW1iZXISCgoCaWQYAiABKAQSEAoIaG9zdG5hbWUYAyABKAkSEQoJcGVlcl91cmxzGAQgAygJEhMKC2NsaWVudF91cmxzGAUgAygJEhIKCmlzX2xlYXJuZXIYBiABKAgibwoLRXRjZE1lbWJlcnMSIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESFgoObGVnYWN5X21lbWJlcnMYAiADKAkSJAoHbWVtYmVycxgDIAMoCzITLm1hY2hpbmUuRXRjZE1lbWJlciJAChZFdGNkTWVtYmVyTGlzdFJlc3BvbnNlEiYKCG1lc3NhZ2VzGAEgAygLMhQubWFjaGluZS5FdGNkTWVtYmVycyIwChtFdGNkUmVtb3ZlTWVtYmVyQnlJRFJlcXVlc3QSEQoJbWVtYmVyX2lkGAEgASgEIjoKFEV0Y2RSZW1vdmVNZW1iZXJCeUlEEiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhIk8KHEV0Y2RSZW1vdmVNZW1iZXJCeUlEUmVzcG9uc2USLwoIbWVzc2FnZXMYASADKAsyHS5tYWNoaW5lLkV0Y2RSZW1vdmVNZW1iZXJCeUlEIhkKF0V0Y2RMZWF2ZUNsdXN0ZXJSZXF1ZXN0IjYKEEV0Y2RMZWF2ZUNsdXN0ZXISIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGEiRwoYRXRjZExlYXZlQ2x1c3RlclJlc3BvbnNlEisKCG1lc3NhZ2VzGAEgAygLMhkubWFjaGluZS5FdGNkTGVhdmVDbHVzdGVyIh4KHEV0Y2RGb3JmZWl0TGVhZGVyc2hpcFJlcXVlc3QiSwoVRXRjZEZvcmZlaXRMZWFkZXJzaGlwEiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhEg4KBm1lbWJlchgCIAEoCSJRCh1FdGNkRm9yZmVpdExlYWRlcnNoaXBSZXNwb25zZRIwCghtZXNzYWdlcxgBIAMoCzIeLm1hY2hpbmUuRXRjZEZvcmZlaXRMZWFkZXJzaGlwIhUKE0V0Y2RTbmFwc2hvdFJlcXVlc3QiiAEKD0V0Y2RNZW1iZXJBbGFybRIRCgltZW1iZXJfaWQYASABKAQSMQoFYWxhcm0YAiABKA4yIi5tYWNoaW5lLkV0Y2RNZW1iZXJBbGFybS5BbGFybVR5cGUiLwoJQWxhcm1UeXBlEggKBE5PTkUQABILCgdOT1NQQUNFEAESCwoHQ09SUlVQVBACImAKCUV0Y2RBbGFybRIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YRIvCg1tZW1iZXJfYWxhcm1zGAIgAygLMhgubWFjaGluZS5FdGNkTWVtYmVyQWxhcm0iPQoVRXRjZEFsYXJtTGlzdFJlc3BvbnNlEiQKCG1lc3NhZ2VzGAEgAygLMhIubWFjaGluZS5FdGNkQWxhcm0i+AEKEEV0Y2RNZW1iZXJTdGF0dXMSGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoCRIPCgdkYl9zaXplGAIgASgDEhYKDmRiX3NpemVfaW5fdXNlGAMgASgDEg4KBmxlYWRlchgEIAEoBBISCgpyYWZ0X2luZGV4GAUgASgEEhEKCXJhZnRfdGVybRgGIAEoBBIaChJyYWZ0X2FwcGxpZWRfaW5kZXgYByABKAQSDgoGZXJyb3JzGAggAygJEhIKCmlzX2xlYXJuZXIYCSABKAgSEQoJbWVtYmVyX2lkGAogASgEEhcKD3N0b3JhZ2VfdmVyc2lvbhgLIAEoCSJiCgpFdGNkU3RhdHVzEiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhEjAKDW1lbWJlcl9zdGF0dXMYAiABKAsyGS5tYWNoaW5lLkV0Y2RNZW1iZXJTdGF0dXMiOwoSRXRjZFN0YXR1c1Jlc3BvbnNlEiUKCG1lc3NhZ2VzGAEgAygLMhMubWFjaGluZS5FdGNkU3RhdHVzIkAKCEhvc3RuYW1lEiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhEhAKCGhvc3RuYW1lGAIgASgJIjcKEEhvc3RuYW1lUmVzcG9uc2USIwoIbWVzc2FnZXMYASADKAsyES5tYWNoaW5lLkhvc3RuYW1lIlAKC0xvZ3NSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIKCgJpZBgCIAEoCRIOCgZmb2xsb3cYBCABKAgSEgoKdGFpbF9saW5lcxgFIAEoBSIbCgtSZWFkUmVxdWVzdBIMCgRwYXRoGAEgASgJImoKDVJlYm9vdFJlcXVlc3QSKQoEbW9kZRgBIAEoDjIbLm1hY2hpbmUuUmVib290UmVxdWVzdC5Nb2RlIi4KBE1vZGUSCwoHREVGQVVMVBAAEg4KClBPV0VSQ1lDTEUQARIJCgVGT1JDRRACIj4KBlJlYm9vdBIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YRIQCghhY3Rvcl9pZBgCIAEoCSIzCg5SZWJvb3RSZXNwb25zZRIhCghtZXNzYWdlcxgBIAMoCzIPLm1hY2hpbmUuUmVib290IlIKDFNlcnZpY2VFdmVudBILCgNtc2cYASABKAkSDQoFc3RhdGUYAiABKAkSJgoCdHMYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKDVNlcnZpY2VFdmVudHMSJQoGZXZlbnRzGAEgAygLMhUubWFjaGluZS5TZXJ2aWNlRXZlbnQieAoNU2VydmljZUhlYWx0aBIPCgd1bmtub3duGAEgASgIEg8KB2hlYWx0aHkYAiABKAgSFAoMbGFzdF9tZXNzYWdlGAMgASgJEi8KC2xhc3RfY2hhbmdlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ4CgtTZXJ2aWNlSW5mbxIKCgJpZBgBIAEoCRINCgVzdGF0ZRgCIAEoCRImCgZldmVudHMYAyABKAsyFi5tYWNoaW5lLlNlcnZpY2VFdmVudHMSJgoGaGVhbHRoGAQgASgLMhYubWFjaGluZS5TZXJ2aWNlSGVhbHRoIlkKC1NlcnZpY2VMaXN0EiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhEiYKCHNlcnZpY2VzGAIgAygLMhQubWFjaGluZS5TZXJ2aWNlSW5mbyI9ChNTZXJ2aWNlTGlzdFJlc3BvbnNlEiYKCG1lc3NhZ2VzGAEgAygLMhQubWFjaGluZS5TZXJ2aWNlTGlzdCIjChVTZXJ2aWNlUmVzdGFydFJlcXVlc3QSCgoCaWQYASABKAkiQgoOU2VydmljZVJlc3RhcnQSIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESDAoEcmVzcBgCIAEoCSJDChZTZXJ2aWNlUmVzdGFydFJlc3BvbnNlEikKCG1lc3NhZ2VzGAEgAygLMhcubWFjaGluZS5TZXJ2aWNlUmVzdGFydCIgCg9TaHV0ZG93blJlcXVlc3QSDQoFZm9yY2UYASABKAgiQAoIU2h1dGRvd24SIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESEAoIYWN0b3JfaWQYAiABKAkiNwoQU2h1dGRvd25SZXNwb25zZRIjCghtZXNzYWdlcxgBIAMoCzIRLm1hY2hpbmUuU2h1dGRvd24iQwoKU3lzdGVtU3RhdBIiCghtZXRhZGF0YRgBIAEoCzIQLmNvbW1vbi5NZXRhZGF0YRIRCglib290X3RpbWUYAiABKAQiOwoSU3lzdGVtU3RhdFJlc3BvbnNlEiUKCG1lc3NhZ2VzGAEgAygLMhMubWFjaGluZS5TeXN0ZW1TdGF0ImQKC1ZlcnNpb25JbmZvEgsKA3RhZxgBIAEoCRILCgNzaGEYAiABKAkSDQoFYnVpbHQYAyABKAkSEgoKZ29fdmVyc2lvbhgEIAEoCRIKCgJvcxgFIAEoCRIMCgRhcmNoGAYgASgJIioKDFBsYXRmb3JtSW5mbxIMCgRuYW1lGAEgASgJEgwKBG1vZGUYAiABKAkiHAoMRmVhdHVyZXNJbmZvEgwKBHJiYWMYASABKAgipgEKB1ZlcnNpb24SIgoIbWV0YWRhdGEYASABKAsyEC5jb21tb24uTWV0YWRhdGESJQoHdmVyc2lvbhgCIAEoCzIULm1hY2hpbmUuVmVyc2lvbkluZm8SJwoIcGxhdGZvcm0YAyABKAsyFS5tYWNoaW5lLlBsYXRmb3JtSW5mbxInCghmZWF0dXJlcxgEIAEoCzIVLm1hY2hpbmUuRmVhdHVyZXNJbmZvIjUKD1ZlcnNpb25SZXNwb25zZRIiCghtZXNzYWdlcxgBIAMoCzIQLm1hY2hpbmUuVmVyc2lvbiJfCiJHZW5lcmF0ZUNsaWVudENvbmZpZ3VyYXRpb25SZXF1ZXN0Eg0KBXJvbGVzGAEgAygJEioKB2NydF90dGwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ifAobR2VuZXJhdGVDbGllbnRDb25maWd1cmF0aW9uEiIKCG1ldGFkYXRhGAEgASgLMhAuY29tbW9uLk1ldGFkYXRhEgoKAmNhGAIgASgMEgsKA2NydBgDIAEoDBILCgNrZXkYBCABKAwSEwoLdGFsb3Njb25maWcYBSABKAwiXQojR2VuZXJhdGVDbGllbnRDb25maWd1cmF0aW9uUmVzcG9uc2USNgoIbWVzc2FnZXMYASADKAsyJC5tYWNoaW5lLkdlbmVyYXRlQ2xpZW50Q29uZmlndXJhdGlvbjK5DAoOTWFjaGluZVNlcnZpY2USXQoSQXBwbHlDb25maWd1cmF0aW9uEiIubWFjaGluZS5BcHBseUNvbmZpZ3VyYXRpb25SZXF1ZXN0GiMubWFjaGluZS5BcHBseUNvbmZpZ3VyYXRpb25SZXNwb25zZRJCCglCb290c3RyYXASGS5tYWNoaW5lLkJvb3RzdHJhcFJlcXVlc3QaGi5tYWNoaW5lLkJvb3RzdHJhcFJlc3BvbnNlEi4KBURtZXNnEhUubWFjaGluZS5EbWVzZ1JlcXVlc3QaDC5jb21tb24uRGF0YTABEjIKBkV2ZW50cxIWLm1hY2hpbmUuRXZlbnRzUmVxdWVzdBoOLm1hY2hpbmUuRXZlbnQwARJRCg5FdGNkTWVtYmVyTGlzdBIeLm1hY2hpbmUuRXRjZE1lbWJlckxpc3RSZXF1ZXN0Gh8ubWFjaGluZS5FdGNkTWVtYmVyTGlzdFJlc3BvbnNlEmMKFEV0Y2RSZW1vdmVNZW1iZXJCeUlEEiQubWFjaGluZS5FdGNkUmVtb3ZlTWVtYmVyQnlJRFJlcXVlc3QaJS5tYWNoaW5lLkV0Y2RSZW1vdmVNZW1iZXJCeUlEUmVzcG9uc2USVwoQRXRjZExlYXZlQ2x1c3RlchIgLm1hY2hpbmUuRXRjZExlYXZlQ2x1c3RlclJlcXVlc3QaIS5tYWNoaW5lLkV0Y2RMZWF2ZUNsdXN0ZXJSZXNwb25zZRJmChVFdGNkRm9yZmVpdExlYWRlcnNoaXASJS5tYWNoaW5lLkV0Y2RGb3JmZWl0TGVhZGVyc2hpcFJlcXVlc3QaJi5tYWNoaW5lLkV0Y2RGb3JmZWl0TGVhZGVyc2hpcFJlc3BvbnNlEjwKDEV0Y2RTbmFwc2hvdBIcLm1hY2hpbmUuRXRjZFNuYXBzaG90UmVxdWVzdBoMLmNvbW1vbi5EYXRhMAESRwoNRXRjZEFsYXJtTGlzdBIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoeLm1hY2hpbmUuRXRjZEFsYXJtTGlzdFJlc3BvbnNlEkEKCkV0Y2RTdGF0dXMSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaGy5tYWNoaW5lLkV0Y2RTdGF0dXNSZXNwb25zZRI9CghIb3N0bmFtZRIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoZLm1hY2hpbmUuSG9zdG5hbWVSZXNwb25zZRI0CgpLdWJlY29uZmlnEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GgwuY29tbW9uLkRhdGEwARIsCgRMb2dzEhQubWFjaGluZS5Mb2dzUmVxdWVzdBoMLmNvbW1vbi5EYXRhMAESLAoEUmVhZBIULm1hY2hpbmUuUmVhZFJlcXVlc3QaDC5jb21tb24uRGF0YTABEjkKBlJlYm9vdBIWLm1hY2hpbmUuUmVib290UmVxdWVzdBoXLm1hY2hpbmUuUmVib290UmVzcG9uc2USQwoLU2VydmljZUxpc3QSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaHC5tYWNoaW5lLlNlcnZpY2VMaXN0UmVzcG9uc2USUQoOU2VydmljZVJlc3RhcnQSHi5tYWNoaW5lLlNlcnZpY2VSZXN0YXJ0UmVxdWVzdBofLm1hY2hpbmUuU2VydmljZVJlc3RhcnRSZXNwb25zZRI/CghTaHV0ZG93bhIYLm1hY2hpbmUuU2h1dGRvd25SZXF1ZXN0GhkubWFjaGluZS5TaHV0ZG93blJlc3BvbnNlEkEKClN5c3RlbVN0YXQSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaGy5tYWNoaW5lLlN5c3RlbVN0YXRSZXNwb25zZRI7CgdWZXJzaW9uEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhgubWFjaGluZS5WZXJzaW9uUmVzcG9uc2USeAobR2VuZXJhdGVDbGllbnRDb25maWd1cmF0aW9uEisubWFjaGluZS5HZW5lcmF0ZUNsaWVudENvbmZpZ3VyYXRpb25SZXF1ZXN0GiwubWFjaGluZS5HZW5lcmF0ZUNsaWVudENvbmZpZ3VyYXRpb25SZXNwb25zZWIGcHJvdG8z", [file_common_common, file_google_protobuf_any, file_google_protobuf_duration, file_google_protobuf_empty, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message machine.ApplyConfigurationRequest
@@ -290,6 +290,107 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_machine_machine, 8);
 
 /**
+ * @generated from message machine.SequenceEvent
+ */
+export type SequenceEvent = Message<"machine.SequenceEvent"> & {
+  /**
+   * @generated from field: string sequence = 1;
+   */
+  sequence: string;
+
+  /**
+   * @generated from field: machine.SequenceEvent.Action action = 2;
+   */
+  action: SequenceEvent_Action;
+};
+
+/**
+ * Describes the message machine.SequenceEvent.
+ * Use `create(SequenceEventSchema)` to create a new message.
+ */
+export const SequenceEventSchema: GenMessage<SequenceEvent> = /*@__PURE__*/
+  messageDesc(file_machine_machine, 9);
+
+/**
+ * @generated from enum machine.SequenceEvent.Action
+ */
+export const SequenceEvent_Action = {
+  /**
+   * @generated from enum value: NOOP = 0;
+   */
+  NOOP: 0,
+
+  /**
+   * @generated from enum value: START = 1;
+   */
+  START: 1,
+
+  /**
+   * @generated from enum value: STOP = 2;
+   */
+  STOP: 2,
+} as const;
+
+/**
+ * @generated from enum machine.SequenceEvent.Action
+ */
+export type SequenceEvent_Action = (typeof SequenceEvent_Action)[keyof typeof SequenceEvent_Action] | UnknownEnum;
+
+/**
+ * Describes the enum machine.SequenceEvent.Action.
+ */
+export const SequenceEvent_ActionSchema: GenEnum<SequenceEvent_Action> = /*@__PURE__*/
+  enumDesc(file_machine_machine, 9, 0);
+
+/**
+ * @generated from message machine.TaskEvent
+ */
+export type TaskEvent = Message<"machine.TaskEvent"> & {
+  /**
+   * @generated from field: string task = 1;
+   */
+  task: string;
+
+  /**
+   * @generated from field: machine.TaskEvent.Action action = 2;
+   */
+  action: TaskEvent_Action;
+};
+
+/**
+ * Describes the message machine.TaskEvent.
+ * Use `create(TaskEventSchema)` to create a new message.
+ */
+export const TaskEventSchema: GenMessage<TaskEvent> = /*@__PURE__*/
+  messageDesc(file_machine_machine, 10);
+
+/**
+ * @generated from enum machine.TaskEvent.Action
+ */
+export const TaskEvent_Action = {
+  /**
+   * @generated from enum value: START = 0;
+   */
+  START: 0,
+
+  /**
+   * @generated from enum value: STOP = 1;
+   */
+  STOP: 1,
+} as const;
+
+/**
+ * @generated from enum machine.TaskEvent.Action
+ */
+export type TaskEvent_Action = (typeof TaskEvent_Action)[keyof typeof TaskEvent_Action] | UnknownEnum;
+
+/**
+ * Describes the enum machine.TaskEvent.Action.
+ */
+export const TaskEvent_ActionSchema: GenEnum<TaskEvent_Action> = /*@__PURE__*/
+  enumDesc(file_machine_machine, 10, 0);
+
+/**
  * @generated from message machine.MachineStatusEvent
  */
 export type MachineStatusEvent = Message<"machine.MachineStatusEvent"> & {
@@ -309,7 +410,7 @@ export type MachineStatusEvent = Message<"machine.MachineStatusEvent"> & {
  * Use `create(MachineStatusEventSchema)` to create a new message.
  */
 export const MachineStatusEventSchema: GenMessage<MachineStatusEvent> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 9);
+  messageDesc(file_machine_machine, 11);
 
 /**
  * @generated from message machine.MachineStatusEvent.MachineStatus
@@ -331,7 +432,7 @@ export type MachineStatusEvent_MachineStatus = Message<"machine.MachineStatusEve
  * Use `create(MachineStatusEvent_MachineStatusSchema)` to create a new message.
  */
 export const MachineStatusEvent_MachineStatusSchema: GenMessage<MachineStatusEvent_MachineStatus> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 9, 0);
+  messageDesc(file_machine_machine, 11, 0);
 
 /**
  * @generated from message machine.MachineStatusEvent.MachineStatus.UnmetCondition
@@ -353,7 +454,7 @@ export type MachineStatusEvent_MachineStatus_UnmetCondition = Message<"machine.M
  * Use `create(MachineStatusEvent_MachineStatus_UnmetConditionSchema)` to create a new message.
  */
 export const MachineStatusEvent_MachineStatus_UnmetConditionSchema: GenMessage<MachineStatusEvent_MachineStatus_UnmetCondition> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 9, 0, 0);
+  messageDesc(file_machine_machine, 11, 0, 0);
 
 /**
  * @generated from enum machine.MachineStatusEvent.MachineStage
@@ -414,7 +515,7 @@ export type MachineStatusEvent_MachineStage = (typeof MachineStatusEvent_Machine
  * Describes the enum machine.MachineStatusEvent.MachineStage.
  */
 export const MachineStatusEvent_MachineStageSchema: GenEnum<MachineStatusEvent_MachineStage> = /*@__PURE__*/
-  enumDesc(file_machine_machine, 9, 0);
+  enumDesc(file_machine_machine, 11, 0);
 
 /**
  * @generated from message machine.EtcdMemberListRequest
@@ -431,7 +532,7 @@ export type EtcdMemberListRequest = Message<"machine.EtcdMemberListRequest"> & {
  * Use `create(EtcdMemberListRequestSchema)` to create a new message.
  */
 export const EtcdMemberListRequestSchema: GenMessage<EtcdMemberListRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 10);
+  messageDesc(file_machine_machine, 12);
 
 /**
  * `id` does not fit a JavaScript number: bigint everywhere.
@@ -470,7 +571,7 @@ export type EtcdMember = Message<"machine.EtcdMember"> & {
  * Use `create(EtcdMemberSchema)` to create a new message.
  */
 export const EtcdMemberSchema: GenMessage<EtcdMember> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 11);
+  messageDesc(file_machine_machine, 13);
 
 /**
  * @generated from message machine.EtcdMembers
@@ -497,7 +598,7 @@ export type EtcdMembers = Message<"machine.EtcdMembers"> & {
  * Use `create(EtcdMembersSchema)` to create a new message.
  */
 export const EtcdMembersSchema: GenMessage<EtcdMembers> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 12);
+  messageDesc(file_machine_machine, 14);
 
 /**
  * @generated from message machine.EtcdMemberListResponse
@@ -514,7 +615,7 @@ export type EtcdMemberListResponse = Message<"machine.EtcdMemberListResponse"> &
  * Use `create(EtcdMemberListResponseSchema)` to create a new message.
  */
 export const EtcdMemberListResponseSchema: GenMessage<EtcdMemberListResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 13);
+  messageDesc(file_machine_machine, 15);
 
 /**
  * @generated from message machine.EtcdRemoveMemberByIDRequest
@@ -531,7 +632,7 @@ export type EtcdRemoveMemberByIDRequest = Message<"machine.EtcdRemoveMemberByIDR
  * Use `create(EtcdRemoveMemberByIDRequestSchema)` to create a new message.
  */
 export const EtcdRemoveMemberByIDRequestSchema: GenMessage<EtcdRemoveMemberByIDRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 14);
+  messageDesc(file_machine_machine, 16);
 
 /**
  * @generated from message machine.EtcdRemoveMemberByID
@@ -548,7 +649,7 @@ export type EtcdRemoveMemberByID = Message<"machine.EtcdRemoveMemberByID"> & {
  * Use `create(EtcdRemoveMemberByIDSchema)` to create a new message.
  */
 export const EtcdRemoveMemberByIDSchema: GenMessage<EtcdRemoveMemberByID> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 15);
+  messageDesc(file_machine_machine, 17);
 
 /**
  * @generated from message machine.EtcdRemoveMemberByIDResponse
@@ -565,7 +666,7 @@ export type EtcdRemoveMemberByIDResponse = Message<"machine.EtcdRemoveMemberByID
  * Use `create(EtcdRemoveMemberByIDResponseSchema)` to create a new message.
  */
 export const EtcdRemoveMemberByIDResponseSchema: GenMessage<EtcdRemoveMemberByIDResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 16);
+  messageDesc(file_machine_machine, 18);
 
 /**
  * @generated from message machine.EtcdLeaveClusterRequest
@@ -578,7 +679,7 @@ export type EtcdLeaveClusterRequest = Message<"machine.EtcdLeaveClusterRequest">
  * Use `create(EtcdLeaveClusterRequestSchema)` to create a new message.
  */
 export const EtcdLeaveClusterRequestSchema: GenMessage<EtcdLeaveClusterRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 17);
+  messageDesc(file_machine_machine, 19);
 
 /**
  * @generated from message machine.EtcdLeaveCluster
@@ -595,7 +696,7 @@ export type EtcdLeaveCluster = Message<"machine.EtcdLeaveCluster"> & {
  * Use `create(EtcdLeaveClusterSchema)` to create a new message.
  */
 export const EtcdLeaveClusterSchema: GenMessage<EtcdLeaveCluster> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 18);
+  messageDesc(file_machine_machine, 20);
 
 /**
  * @generated from message machine.EtcdLeaveClusterResponse
@@ -612,7 +713,7 @@ export type EtcdLeaveClusterResponse = Message<"machine.EtcdLeaveClusterResponse
  * Use `create(EtcdLeaveClusterResponseSchema)` to create a new message.
  */
 export const EtcdLeaveClusterResponseSchema: GenMessage<EtcdLeaveClusterResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 19);
+  messageDesc(file_machine_machine, 21);
 
 /**
  * @generated from message machine.EtcdForfeitLeadershipRequest
@@ -625,7 +726,7 @@ export type EtcdForfeitLeadershipRequest = Message<"machine.EtcdForfeitLeadershi
  * Use `create(EtcdForfeitLeadershipRequestSchema)` to create a new message.
  */
 export const EtcdForfeitLeadershipRequestSchema: GenMessage<EtcdForfeitLeadershipRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 20);
+  messageDesc(file_machine_machine, 22);
 
 /**
  * `member` is the new leader; empty when this node did not lead.
@@ -649,7 +750,7 @@ export type EtcdForfeitLeadership = Message<"machine.EtcdForfeitLeadership"> & {
  * Use `create(EtcdForfeitLeadershipSchema)` to create a new message.
  */
 export const EtcdForfeitLeadershipSchema: GenMessage<EtcdForfeitLeadership> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 21);
+  messageDesc(file_machine_machine, 23);
 
 /**
  * @generated from message machine.EtcdForfeitLeadershipResponse
@@ -666,7 +767,7 @@ export type EtcdForfeitLeadershipResponse = Message<"machine.EtcdForfeitLeadersh
  * Use `create(EtcdForfeitLeadershipResponseSchema)` to create a new message.
  */
 export const EtcdForfeitLeadershipResponseSchema: GenMessage<EtcdForfeitLeadershipResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 22);
+  messageDesc(file_machine_machine, 24);
 
 /**
  * @generated from message machine.EtcdSnapshotRequest
@@ -679,7 +780,7 @@ export type EtcdSnapshotRequest = Message<"machine.EtcdSnapshotRequest"> & {
  * Use `create(EtcdSnapshotRequestSchema)` to create a new message.
  */
 export const EtcdSnapshotRequestSchema: GenMessage<EtcdSnapshotRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 23);
+  messageDesc(file_machine_machine, 25);
 
 /**
  * @generated from message machine.EtcdMemberAlarm
@@ -701,7 +802,7 @@ export type EtcdMemberAlarm = Message<"machine.EtcdMemberAlarm"> & {
  * Use `create(EtcdMemberAlarmSchema)` to create a new message.
  */
 export const EtcdMemberAlarmSchema: GenMessage<EtcdMemberAlarm> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 24);
+  messageDesc(file_machine_machine, 26);
 
 /**
  * @generated from enum machine.EtcdMemberAlarm.AlarmType
@@ -732,7 +833,7 @@ export type EtcdMemberAlarm_AlarmType = (typeof EtcdMemberAlarm_AlarmType)[keyof
  * Describes the enum machine.EtcdMemberAlarm.AlarmType.
  */
 export const EtcdMemberAlarm_AlarmTypeSchema: GenEnum<EtcdMemberAlarm_AlarmType> = /*@__PURE__*/
-  enumDesc(file_machine_machine, 24, 0);
+  enumDesc(file_machine_machine, 26, 0);
 
 /**
  * @generated from message machine.EtcdAlarm
@@ -754,7 +855,7 @@ export type EtcdAlarm = Message<"machine.EtcdAlarm"> & {
  * Use `create(EtcdAlarmSchema)` to create a new message.
  */
 export const EtcdAlarmSchema: GenMessage<EtcdAlarm> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 25);
+  messageDesc(file_machine_machine, 27);
 
 /**
  * @generated from message machine.EtcdAlarmListResponse
@@ -771,7 +872,7 @@ export type EtcdAlarmListResponse = Message<"machine.EtcdAlarmListResponse"> & {
  * Use `create(EtcdAlarmListResponseSchema)` to create a new message.
  */
 export const EtcdAlarmListResponseSchema: GenMessage<EtcdAlarmListResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 26);
+  messageDesc(file_machine_machine, 28);
 
 /**
  * @generated from message machine.EtcdMemberStatus
@@ -838,7 +939,7 @@ export type EtcdMemberStatus = Message<"machine.EtcdMemberStatus"> & {
  * Use `create(EtcdMemberStatusSchema)` to create a new message.
  */
 export const EtcdMemberStatusSchema: GenMessage<EtcdMemberStatus> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 27);
+  messageDesc(file_machine_machine, 29);
 
 /**
  * @generated from message machine.EtcdStatus
@@ -860,7 +961,7 @@ export type EtcdStatus = Message<"machine.EtcdStatus"> & {
  * Use `create(EtcdStatusSchema)` to create a new message.
  */
 export const EtcdStatusSchema: GenMessage<EtcdStatus> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 28);
+  messageDesc(file_machine_machine, 30);
 
 /**
  * @generated from message machine.EtcdStatusResponse
@@ -877,7 +978,7 @@ export type EtcdStatusResponse = Message<"machine.EtcdStatusResponse"> & {
  * Use `create(EtcdStatusResponseSchema)` to create a new message.
  */
 export const EtcdStatusResponseSchema: GenMessage<EtcdStatusResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 29);
+  messageDesc(file_machine_machine, 31);
 
 /**
  * @generated from message machine.Hostname
@@ -899,7 +1000,7 @@ export type Hostname = Message<"machine.Hostname"> & {
  * Use `create(HostnameSchema)` to create a new message.
  */
 export const HostnameSchema: GenMessage<Hostname> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 30);
+  messageDesc(file_machine_machine, 32);
 
 /**
  * @generated from message machine.HostnameResponse
@@ -916,7 +1017,7 @@ export type HostnameResponse = Message<"machine.HostnameResponse"> & {
  * Use `create(HostnameResponseSchema)` to create a new message.
  */
 export const HostnameResponseSchema: GenMessage<HostnameResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 31);
+  messageDesc(file_machine_machine, 33);
 
 /**
  * The container driver (field 3 of the real message) is not sent: its default is the one wanted.
@@ -950,7 +1051,7 @@ export type LogsRequest = Message<"machine.LogsRequest"> & {
  * Use `create(LogsRequestSchema)` to create a new message.
  */
 export const LogsRequestSchema: GenMessage<LogsRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 32);
+  messageDesc(file_machine_machine, 34);
 
 /**
  * @generated from message machine.ReadRequest
@@ -967,7 +1068,7 @@ export type ReadRequest = Message<"machine.ReadRequest"> & {
  * Use `create(ReadRequestSchema)` to create a new message.
  */
 export const ReadRequestSchema: GenMessage<ReadRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 33);
+  messageDesc(file_machine_machine, 35);
 
 /**
  * @generated from message machine.RebootRequest
@@ -984,7 +1085,7 @@ export type RebootRequest = Message<"machine.RebootRequest"> & {
  * Use `create(RebootRequestSchema)` to create a new message.
  */
 export const RebootRequestSchema: GenMessage<RebootRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 34);
+  messageDesc(file_machine_machine, 36);
 
 /**
  * @generated from enum machine.RebootRequest.Mode
@@ -1015,7 +1116,7 @@ export type RebootRequest_Mode = (typeof RebootRequest_Mode)[keyof typeof Reboot
  * Describes the enum machine.RebootRequest.Mode.
  */
 export const RebootRequest_ModeSchema: GenEnum<RebootRequest_Mode> = /*@__PURE__*/
-  enumDesc(file_machine_machine, 34, 0);
+  enumDesc(file_machine_machine, 36, 0);
 
 /**
  * @generated from message machine.Reboot
@@ -1037,7 +1138,7 @@ export type Reboot = Message<"machine.Reboot"> & {
  * Use `create(RebootSchema)` to create a new message.
  */
 export const RebootSchema: GenMessage<Reboot> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 35);
+  messageDesc(file_machine_machine, 37);
 
 /**
  * @generated from message machine.RebootResponse
@@ -1054,7 +1155,7 @@ export type RebootResponse = Message<"machine.RebootResponse"> & {
  * Use `create(RebootResponseSchema)` to create a new message.
  */
 export const RebootResponseSchema: GenMessage<RebootResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 36);
+  messageDesc(file_machine_machine, 38);
 
 /**
  * @generated from message machine.ServiceEvent
@@ -1081,7 +1182,7 @@ export type ServiceEvent = Message<"machine.ServiceEvent"> & {
  * Use `create(ServiceEventSchema)` to create a new message.
  */
 export const ServiceEventSchema: GenMessage<ServiceEvent> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 37);
+  messageDesc(file_machine_machine, 39);
 
 /**
  * @generated from message machine.ServiceEvents
@@ -1098,7 +1199,7 @@ export type ServiceEvents = Message<"machine.ServiceEvents"> & {
  * Use `create(ServiceEventsSchema)` to create a new message.
  */
 export const ServiceEventsSchema: GenMessage<ServiceEvents> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 38);
+  messageDesc(file_machine_machine, 40);
 
 /**
  * @generated from message machine.ServiceHealth
@@ -1130,7 +1231,7 @@ export type ServiceHealth = Message<"machine.ServiceHealth"> & {
  * Use `create(ServiceHealthSchema)` to create a new message.
  */
 export const ServiceHealthSchema: GenMessage<ServiceHealth> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 39);
+  messageDesc(file_machine_machine, 41);
 
 /**
  * `events` and `health` must be present: talosctl panics without them.
@@ -1164,7 +1265,7 @@ export type ServiceInfo = Message<"machine.ServiceInfo"> & {
  * Use `create(ServiceInfoSchema)` to create a new message.
  */
 export const ServiceInfoSchema: GenMessage<ServiceInfo> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 40);
+  messageDesc(file_machine_machine, 42);
 
 /**
  * @generated from message machine.ServiceList
@@ -1186,7 +1287,7 @@ export type ServiceList = Message<"machine.ServiceList"> & {
  * Use `create(ServiceListSchema)` to create a new message.
  */
 export const ServiceListSchema: GenMessage<ServiceList> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 41);
+  messageDesc(file_machine_machine, 43);
 
 /**
  * @generated from message machine.ServiceListResponse
@@ -1203,7 +1304,7 @@ export type ServiceListResponse = Message<"machine.ServiceListResponse"> & {
  * Use `create(ServiceListResponseSchema)` to create a new message.
  */
 export const ServiceListResponseSchema: GenMessage<ServiceListResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 42);
+  messageDesc(file_machine_machine, 44);
 
 /**
  * @generated from message machine.ServiceRestartRequest
@@ -1220,7 +1321,7 @@ export type ServiceRestartRequest = Message<"machine.ServiceRestartRequest"> & {
  * Use `create(ServiceRestartRequestSchema)` to create a new message.
  */
 export const ServiceRestartRequestSchema: GenMessage<ServiceRestartRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 43);
+  messageDesc(file_machine_machine, 45);
 
 /**
  * @generated from message machine.ServiceRestart
@@ -1242,7 +1343,7 @@ export type ServiceRestart = Message<"machine.ServiceRestart"> & {
  * Use `create(ServiceRestartSchema)` to create a new message.
  */
 export const ServiceRestartSchema: GenMessage<ServiceRestart> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 44);
+  messageDesc(file_machine_machine, 46);
 
 /**
  * @generated from message machine.ServiceRestartResponse
@@ -1259,7 +1360,7 @@ export type ServiceRestartResponse = Message<"machine.ServiceRestartResponse"> &
  * Use `create(ServiceRestartResponseSchema)` to create a new message.
  */
 export const ServiceRestartResponseSchema: GenMessage<ServiceRestartResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 45);
+  messageDesc(file_machine_machine, 47);
 
 /**
  * @generated from message machine.ShutdownRequest
@@ -1276,7 +1377,7 @@ export type ShutdownRequest = Message<"machine.ShutdownRequest"> & {
  * Use `create(ShutdownRequestSchema)` to create a new message.
  */
 export const ShutdownRequestSchema: GenMessage<ShutdownRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 46);
+  messageDesc(file_machine_machine, 48);
 
 /**
  * @generated from message machine.Shutdown
@@ -1298,7 +1399,7 @@ export type Shutdown = Message<"machine.Shutdown"> & {
  * Use `create(ShutdownSchema)` to create a new message.
  */
 export const ShutdownSchema: GenMessage<Shutdown> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 47);
+  messageDesc(file_machine_machine, 49);
 
 /**
  * @generated from message machine.ShutdownResponse
@@ -1315,7 +1416,7 @@ export type ShutdownResponse = Message<"machine.ShutdownResponse"> & {
  * Use `create(ShutdownResponseSchema)` to create a new message.
  */
 export const ShutdownResponseSchema: GenMessage<ShutdownResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 48);
+  messageDesc(file_machine_machine, 50);
 
 /**
  * Only the boot time (Unix seconds) is of use: it proves that a reboot happened.
@@ -1339,7 +1440,7 @@ export type SystemStat = Message<"machine.SystemStat"> & {
  * Use `create(SystemStatSchema)` to create a new message.
  */
 export const SystemStatSchema: GenMessage<SystemStat> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 49);
+  messageDesc(file_machine_machine, 51);
 
 /**
  * @generated from message machine.SystemStatResponse
@@ -1356,7 +1457,7 @@ export type SystemStatResponse = Message<"machine.SystemStatResponse"> & {
  * Use `create(SystemStatResponseSchema)` to create a new message.
  */
 export const SystemStatResponseSchema: GenMessage<SystemStatResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 50);
+  messageDesc(file_machine_machine, 52);
 
 /**
  * @generated from message machine.VersionInfo
@@ -1398,7 +1499,7 @@ export type VersionInfo = Message<"machine.VersionInfo"> & {
  * Use `create(VersionInfoSchema)` to create a new message.
  */
 export const VersionInfoSchema: GenMessage<VersionInfo> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 51);
+  messageDesc(file_machine_machine, 53);
 
 /**
  * @generated from message machine.PlatformInfo
@@ -1420,7 +1521,7 @@ export type PlatformInfo = Message<"machine.PlatformInfo"> & {
  * Use `create(PlatformInfoSchema)` to create a new message.
  */
 export const PlatformInfoSchema: GenMessage<PlatformInfo> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 52);
+  messageDesc(file_machine_machine, 54);
 
 /**
  * @generated from message machine.FeaturesInfo
@@ -1437,7 +1538,7 @@ export type FeaturesInfo = Message<"machine.FeaturesInfo"> & {
  * Use `create(FeaturesInfoSchema)` to create a new message.
  */
 export const FeaturesInfoSchema: GenMessage<FeaturesInfo> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 53);
+  messageDesc(file_machine_machine, 55);
 
 /**
  * @generated from message machine.Version
@@ -1469,7 +1570,7 @@ export type Version = Message<"machine.Version"> & {
  * Use `create(VersionSchema)` to create a new message.
  */
 export const VersionSchema: GenMessage<Version> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 54);
+  messageDesc(file_machine_machine, 56);
 
 /**
  * @generated from message machine.VersionResponse
@@ -1486,7 +1587,7 @@ export type VersionResponse = Message<"machine.VersionResponse"> & {
  * Use `create(VersionResponseSchema)` to create a new message.
  */
 export const VersionResponseSchema: GenMessage<VersionResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 55);
+  messageDesc(file_machine_machine, 57);
 
 /**
  * @generated from message machine.GenerateClientConfigurationRequest
@@ -1508,7 +1609,7 @@ export type GenerateClientConfigurationRequest = Message<"machine.GenerateClient
  * Use `create(GenerateClientConfigurationRequestSchema)` to create a new message.
  */
 export const GenerateClientConfigurationRequestSchema: GenMessage<GenerateClientConfigurationRequest> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 56);
+  messageDesc(file_machine_machine, 58);
 
 /**
  * @generated from message machine.GenerateClientConfiguration
@@ -1545,7 +1646,7 @@ export type GenerateClientConfiguration = Message<"machine.GenerateClientConfigu
  * Use `create(GenerateClientConfigurationSchema)` to create a new message.
  */
 export const GenerateClientConfigurationSchema: GenMessage<GenerateClientConfiguration> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 57);
+  messageDesc(file_machine_machine, 59);
 
 /**
  * @generated from message machine.GenerateClientConfigurationResponse
@@ -1562,7 +1663,7 @@ export type GenerateClientConfigurationResponse = Message<"machine.GenerateClien
  * Use `create(GenerateClientConfigurationResponseSchema)` to create a new message.
  */
 export const GenerateClientConfigurationResponseSchema: GenMessage<GenerateClientConfigurationResponse> = /*@__PURE__*/
-  messageDesc(file_machine_machine, 58);
+  messageDesc(file_machine_machine, 60);
 
 /**
  * @generated from service machine.MachineService
