@@ -34,7 +34,10 @@ export interface EtcdKeyValue {
 
 export interface EtcdWatchEvent {
   readonly type: 'put' | 'delete';
+  /** Of a deleted key only the name and `modRevision` are set. */
   readonly kv: EtcdKeyValue;
+  /** What the key held before, when the watch asked for it with `previous` and it is not compacted. */
+  readonly previous?: EtcdKeyValue;
 }
 
 export interface EtcdTxn {
@@ -64,6 +67,8 @@ export interface RangeOptions {
   readonly countOnly?: boolean;
   /** Continue after this key (exclusive), inside the prefix. */
   readonly after?: string;
+  /** Only keys created at this revision or before. */
+  readonly maxCreateRevision?: bigint;
 }
 
 export interface EtcdClient {
@@ -75,10 +80,13 @@ export interface EtcdClient {
   put(key: string, value: Uint8Array | string, options?: { lease?: bigint }): Promise<{ revision: bigint }>;
   delete(key: string, options?: { prefix?: boolean }): Promise<{ deleted: bigint; revision: bigint }>;
   txn(txn: EtcdTxn): Promise<{ succeeded: boolean; revision: bigint; gets: EtcdKeyValue[][] }>;
-  /** Ends (throws) when the connection, the member or its view of the leader is lost; the caller resumes at revision + 1. */
+  /**
+   * Ends (throws) when the connection, the member or its view of the leader is lost; the caller resumes at revision + 1.
+   * "required revision has been compacted" (code OutOfRange): the caller must list anew. Aborted: throws the signal's reason.
+   */
   watch(
     key: string,
-    options: { prefix?: boolean; fromRevision?: bigint },
+    options: { prefix?: boolean; fromRevision?: bigint; previous?: boolean },
     signal: AbortSignal,
   ): AsyncIterable<{ events: EtcdWatchEvent[]; revision: bigint }>;
   leaseGrant(ttlSeconds: number): Promise<{ id: bigint; ttlSeconds: number }>;
@@ -92,6 +100,8 @@ export interface EtcdClient {
   ): Promise<{ member: EtcdMemberInfo; members: EtcdMemberInfo[] }>;
   memberPromote(id: bigint): Promise<void>;
   memberRemove(id: bigint): Promise<void>;
+  /** Forgets history before a revision. */
+  compact(revision: bigint): Promise<void>;
   status(): Promise<EtcdStatusInfo>;
   moveLeader(target: bigint): Promise<void>;
   alarms(): Promise<{ memberId: bigint; alarm: 'NOSPACE' | 'CORRUPT' }[]>;
@@ -105,6 +115,8 @@ export interface EtcdClientOptions {
   readonly endpoint: string;
   /** PEM texts. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** Name or address the server's certificate must be valid for; default: the endpoint's host. */
+  readonly serverName?: string;
   /** Deadline of each unary call, milliseconds (default 5000). */
   readonly timeoutMs?: number;
 }

@@ -1,0 +1,68 @@
+import type { ServiceImpl } from '@connectrpc/connect';
+import {
+  AlarmType,
+  type KV,
+  type RangeResponse,
+  type RequestOp,
+  type TxnRequest,
+  type TxnResponse,
+} from '../generated/etcd/rpc_pb.ts';
+import { refuse } from './errors.ts';
+import { answerDelete, answerPut, answerRange, answerTxn, isReadOnly } from './kv.ts';
+import { admit, headerOf, stamp, type Served } from './served.ts';
+
+const serializable = (ops: readonly RequestOp[]): boolean =>
+  ops.every(({ request }) => {
+    if (request.case === 'requestTxn') return isSerializable(request.value);
+    return request.case === 'requestRange' && request.value.serializable;
+  });
+
+/** A transaction that only reads, and says everywhere that its member's own view will do. */
+const isSerializable = (request: TxnRequest): boolean => serializable(request.success) && serializable(request.failure);
+
+const writes = (request: TxnRequest): boolean =>
+  [...request.success, ...request.failure].some(
+    (op) => op.request.case === 'requestPut' || (op.request.case === 'requestTxn' && writes(op.request.value)),
+  );
+
+export function kvService(served: Served): ServiceImpl<typeof KV> {
+  const { cluster } = served;
+  const checkSpace = (): void => {
+    if (cluster.alarms.some(({ alarm }) => alarm === AlarmType.NOSPACE)) throw refuse('noSpace');
+  };
+  return {
+    range: async (request, context) => {
+      const answer = (): RangeResponse => stamp(served, answerRange(cluster, request));
+      if (request.serializable) return answer();
+      admit(served, context);
+      return await cluster.read(context.signal, answer);
+    },
+    put: async (request, context) => {
+      admit(served, context);
+      return await cluster.propose(context.signal, () => {
+        checkSpace();
+        return stamp(served, answerPut(cluster, request));
+      });
+    },
+    deleteRange: async (request, context) => {
+      admit(served, context);
+      return await cluster.propose(context.signal, () => stamp(served, answerDelete(cluster, request)));
+    },
+    txn: async (request, context) => {
+      admit(served, context);
+      const answer = (): TxnResponse => stamp(served, answerTxn(cluster, request));
+      if (isReadOnly(request)) return isSerializable(request) ? answer() : await cluster.read(context.signal, answer);
+      return await cluster.propose(context.signal, () => {
+        if (writes(request)) checkSpace();
+        return answer();
+      });
+    },
+    compact: async (request, context) => {
+      admit(served, context);
+      return await cluster.propose(context.signal, () => {
+        cluster.store.compact(request.revision);
+        return { header: headerOf(served) };
+      });
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import { appendFile, mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock } from '../../../../src/base/clock.ts';
+import { Failure } from '../../../../src/base/failure.ts';
+import { pick, type Random } from '../../../../src/base/random.ts';
+import type { EtcdPart, EtcdSpec, RunningPart } from '../../types.ts';
+import { Cluster } from './cluster.ts';
+import { votersOf, type MemberRecord, type MemberRun } from './membership.ts';
+import { CLIENT_PORT, PEER_PORT, serveMember } from './server.ts';
+
+const refused = (spec: EtcdSpec, why: string): Failure =>
+  new Failure({
+    code: 'etcd-start-refused',
+    what: `built-in etcd member ${spec.name} did not start`,
+    why,
+    state: 'its cluster is as it was',
+    next: 'start it with the member list that `etcdctl member list` shows, or remove and add the member first',
+  });
+
+/** The cluster and the member a start is for: what etcd reads from its data directory, or from the flags when there is none. */
+function enter(clusters: Map<string, Cluster>, spec: EtcdSpec, ports: { clock: Clock; random: Random }) {
+  const own = spec.initialCluster.filter(({ name }) => name === spec.name).map(({ peerURL }) => peerURL);
+  if (own.length === 0)
+    throw refused(spec, `couldn't find local name "${spec.name}" in the initial cluster configuration`);
+  const find = (cluster: Cluster): MemberRecord | undefined =>
+    [...cluster.members.values()].find((member) => own.every((url) => member.peerURLs.includes(url)));
+  const known = clusters.get(spec.initialClusterToken);
+  const member = known === undefined ? undefined : find(known);
+  if (known !== undefined && member?.run !== undefined) throw refused(spec, 'it is running already');
+  if (spec.restart) {
+    if (known === undefined) throw refused(spec, 'there is no data of an earlier start: the cluster was never formed');
+    if (member === undefined) throw refused(spec, 'the member has been permanently removed from the cluster');
+    return { cluster: known, member };
+  }
+  if (spec.initialClusterState === 'existing') {
+    if (known === undefined || !known.anyUp())
+      throw refused(spec, 'cannot fetch cluster info from peer urls: no member is up');
+    if (member === undefined || known.members.size !== spec.initialCluster.length)
+      throw refused(spec, 'error validating peerURLs: member count is unequal');
+    if (member.name !== '') throw refused(spec, `member ${member.id.toString(16)} has already been bootstrapped`);
+    return { cluster: known, member };
+  }
+  if (known !== undefined && (member === undefined || member.name !== '') && known.anyUp())
+    throw refused(
+      spec,
+      member === undefined ? 'cluster ID mismatch' : `member ${member.id.toString(16)} has already been bootstrapped`,
+    );
+  if (known !== undefined && member !== undefined && member.name === '') return { cluster: known, member };
+  // Nobody is left of an earlier cluster of this name: it is gone, and this is another one.
+  const fresh = new Cluster(ports, spec.initialClusterToken, peersOf(spec));
+  clusters.set(spec.initialClusterToken, fresh);
+  const first = find(fresh);
+  if (first === undefined) throw refused(spec, 'its peer URLs are not those of one member');
+  return { cluster: fresh, member: first };
+}
+
+/** Peer URLs per member; a name may stand more than once. */
+function peersOf(spec: EtcdSpec): string[][] {
+  const names = [...new Set(spec.initialCluster.map(({ name }) => name))];
+  return names.map((wanted) => spec.initialCluster.filter(({ name }) => name === wanted).map(({ peerURL }) => peerURL));
+}
+
+/**
+ * An etcd inside this process: members of one `initialClusterToken` share one cluster, which lives as long as this part.
+ * It answers its clients as etcd does; what it does not do stands at `Cluster`. A member's data is kept for a start with
+ * `restart`; without it the member must be new to the cluster, as for etcd with an empty data directory.
+ */
+export function builtInEtcd(ports: { readonly clock: Clock; readonly random: Random }): EtcdPart {
+  const clusters = new Map<string, Cluster>();
+  return {
+    backing: 'built-in',
+    start: async (spec) => {
+      const { cluster, member } = enter(clusters, spec, ports);
+      return await startMember(cluster, member, spec, ports.clock);
+    },
+  };
+}
+
+async function startMember(cluster: Cluster, member: MemberRecord, spec: EtcdSpec, clock: Clock): Promise<RunningPart> {
+  const { promise: exited, resolve: exit } = Promise.withResolvers<void>();
+  let log: Promise<void> = mkdir(path.dirname(spec.log), { recursive: true }).then(() => {});
+  // A log that cannot be written must not end the member.
+  const say = (text: string): void => {
+    const line = `${clock.wall().toISOString()} built-in etcd ${spec.name}: ${text}\n`;
+    log = log.then(() => appendFile(spec.log, line)).catch(() => {});
+  };
+  let ending: Promise<void> | undefined;
+  const end = (how: 'stop' | 'kill', why: string): Promise<void> => {
+    ending ??= (async () => {
+      say(why);
+      cluster.down(member, run);
+      await server[how]();
+      await log;
+      exit();
+    })();
+    return ending;
+  };
+  const run: MemberRun = {
+    name: spec.name,
+    clientURLs: [`https://${spec.advertise}:${CLIENT_PORT}`],
+    upSince: clock.now(),
+    removed: () => void end('stop', 'the member has been permanently removed from the cluster'),
+  };
+  const server = await serveMember({ cluster, member, run, clock }, spec);
+  cluster.up(member, run);
+  say(`member ${member.id.toString(16)} listens on ${spec.listen}:${CLIENT_PORT} and ${PEER_PORT}`);
+  return {
+    backing: 'built-in',
+    pid: undefined,
+    exited,
+    stop: async () => {
+      // A leader that is asked to go hands over first, so that nobody waits for an election.
+      const heirs = votersOf(cluster.members.values()).filter((other) => other !== member && other.run !== undefined);
+      if (ending === undefined && cluster.decides && cluster.leader === member.id && heirs.length > 0)
+        cluster.moveTo(pick(cluster.random, heirs));
+      await end('stop', 'stopped');
+    },
+    kill: async () => await end('kill', 'killed'),
+  };
+}
