@@ -1,5 +1,8 @@
 import type { KubeContext } from '../systems/kubernetes/types.ts';
 
+/** Why there was no answer; each is met differently by whoever reads it. */
+export type ProbeFailure = 'timeout' | 'refused' | 'reset' | 'unreachable' | 'tls' | 'dns';
+
 /** What a TLS handshake at an address showed. The chain is judged against the cluster CA, the name against `host`. */
 export type HandshakeResult =
   | {
@@ -14,7 +17,7 @@ export type HandshakeResult =
     }
   | {
       readonly kind: 'failed';
-      readonly reason: 'timeout' | 'refused' | 'reset' | 'unreachable' | 'tls' | 'dns';
+      readonly reason: ProbeFailure;
       readonly message: string;
     };
 
@@ -22,7 +25,7 @@ export type ReadyResult =
   | { readonly kind: 'answered'; readonly status: number; readonly body: string; readonly ms: number }
   | {
       readonly kind: 'failed';
-      readonly reason: 'timeout' | 'refused' | 'reset' | 'unreachable' | 'tls' | 'dns';
+      readonly reason: ProbeFailure;
       readonly message: string;
     };
 
@@ -46,12 +49,17 @@ export interface ProbeTarget {
   readonly context: KubeContext;
 }
 
-/** Longest gap in milliseconds per target and path; a path without two successes is absent. */
+/**
+ * Longest gap in milliseconds per target and path. A gap that is still open counts up to now; a path that never
+ * succeeded is absent (its failures are in the report).
+ */
 export type Gaps = Readonly<Record<string, Partial<Record<ProbePath, number>>>>;
 
 export interface ProberReport {
   readonly gaps: Gaps;
+  /** Reads on new connections: of the target named `endpoint`; without such a target the largest of all. */
   readonly longestGapMs: number | undefined;
+  /** Answers 401 to the token, over all targets; 403 counts as accepted. */
   readonly tokensRefused: number;
   readonly samples: number;
   readonly failures: readonly {
@@ -60,4 +68,17 @@ export interface ProberReport {
     readonly error: string;
     readonly count: number;
   }[];
+}
+
+/** Measures availability until it is stopped. */
+export interface Prober {
+  addTarget(target: ProbeTarget): void;
+  /** Stops measuring a target; what was measured stays in the report, its open gap ends here. */
+  removeTarget(name: string): void;
+  /** Remembers this moment under a name. */
+  mark(name: string): void;
+  /** Everything, or what ended after the mark; a gap that spans the mark counts whole. */
+  report(sinceMark?: string): ProberReport;
+  /** Ends all loops and connections; the report stays. */
+  stop(): Promise<void>;
 }

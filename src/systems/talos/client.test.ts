@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthority, issue } from '../../../lab/pki/pki.ts';
 import { talosKey } from '../../../lab/pki/keys.ts';
 import type { KeyPair } from '../../../lab/pki/types.ts';

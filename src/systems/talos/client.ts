@@ -1,5 +1,5 @@
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
-import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createClient } from '@connectrpc/connect';
 import { textOf } from '../../base/failure.ts';
 import { Redacted } from '../../base/redacted.ts';
 import type { Metadata } from '../../generated/common/common_pb.ts';

@@ -3,7 +3,7 @@ import tls from 'node:tls';
 import type { Interceptor, Transport } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import type { Redacted } from '../../base/redacted.ts';
-import { USER_AGENT } from '../../base/version.ts';
+import { USER_AGENT } from '../user-agent.ts';
 import type { CallFacts } from './errors.ts';
 import { opensslKey } from './keys.ts';
 
@@ -48,7 +48,8 @@ export function connectTalos(options: TalosConnectionOptions): TalosConnection {
       port,
       // A server name must be a name: no SNI for addresses.
       ...(isIP(address) === 0 ? { servername: address } : {}),
-      ca: options.ca,
+      // In a list, because an empty text alone would mean the public authorities.
+      ca: [options.ca],
       ...(options.crt === undefined ? {} : { cert: options.crt }),
       ...(options.key === undefined ? {} : { key: opensslKey(options.key.reveal()) }),
       minVersion: 'TLSv1.2',
