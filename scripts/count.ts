@@ -37,10 +37,11 @@ const run = (command: readonly [string, ...string[]], env: NodeJS.ProcessEnv): P
 async function main(): Promise<void> {
   const only = process.argv.slice(2);
   const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-test-'));
-  const suites: Suite[] = [
+  const all: readonly Suite[] = [
     { name: 'unit', command: ['vitest', 'run', '--config', 'vitest.config.ts'] },
     { name: 'e2e', command: ['vitest', 'run', '--config', 'vitest.e2e.config.ts'] },
-  ].filter((suite) => only.length === 0 || only.includes(suite.name)) as Suite[];
+  ];
+  const suites = all.filter((suite) => only.length === 0 || only.includes(suite.name));
   let [passed, failed, skipped] = [0, 0, 0];
   const skippedNames: string[] = [];
   for (const suite of suites) {
