@@ -1,0 +1,130 @@
+import { stringify } from 'yaml';
+import { MachineConfigError } from '../error.ts';
+import { minorOf } from '../version.ts';
+import { parseYaml } from '../yaml-text.ts';
+import { decodeAny } from './decode.ts';
+import { applyDeletion } from './deletion.ts';
+import { arrange, type ConfigDocument, decodeAll, identity, LEGACY_KIND } from './document.ts';
+import { encode } from './encode.ts';
+import { applyJsonPatch, type Operation } from './json-patch.ts';
+import { loadPatch, type Patch } from './load.ts';
+import { merge } from './merge.ts';
+import { copy, isStruct, type StructValue, type Value } from './value.ts';
+
+/** A patch file: its name is for errors only. */
+export interface NamedPatch {
+  readonly name: string;
+  readonly text: string;
+}
+
+const API_VERSION = 'v1alpha1';
+/** What Talos before 1.14 leaves of a deletion that met nothing. */
+const STRAY = 'stray';
+
+function toYaml(value: Value): string {
+  return stringify(value, { lineWidth: 0, indent: 4, compat: 'yaml-1.1' });
+}
+
+function encodeDocument(document: ConfigDocument, minor: number): Value {
+  if (document.kind === STRAY) return new Map();
+  const fields = encode({ kind: 'struct', struct: document.struct }, document.fields, minor);
+  if (document.kind === LEGACY_KIND) return fields;
+  const meta: StructValue = new Map([
+    ['apiVersion', API_VERSION],
+    ['kind', document.kind],
+  ]);
+  return new Map([...meta, ...(isStruct(fields) ? fields : [])]);
+}
+
+function applyStrategic(
+  base: readonly ConfigDocument[],
+  patch: Extract<Patch, { form: 'strategic' }>,
+  minor: number,
+): ConfigDocument[] {
+  const documents = [...base];
+  const known = (id: string): number => documents.findIndex((document) => identity(document) === id);
+  for (const step of patch.steps) {
+    const target = 'delete' in step ? step.delete : step.merge;
+    const index = known(identity(target));
+    const found = documents[index];
+    if ('merge' in step) {
+      if (found === undefined) {
+        documents.push({ ...step.merge, fields: copy(step.merge.fields) });
+        continue;
+      }
+      const fields = merge(
+        { kind: 'struct', struct: found.struct },
+        found.fields,
+        step.merge.fields,
+        { minor },
+        false,
+        false,
+      );
+      documents[index] = { ...found, fields: isStruct(fields) ? fields : new Map() };
+      continue;
+    }
+    if (found !== undefined) {
+      const left = applyDeletion(found, step.delete, minor);
+      documents.splice(index, 1, ...(left === undefined ? [] : [left]));
+    } else if (minor < 14) {
+      if (target.name !== undefined) {
+        throw new MachineConfigError(
+          'patch',
+          `there is no document ${identity(target)} to delete: talosctl ${API_VERSION} before 1.14 crashes here`,
+        );
+      }
+      documents.push({ kind: STRAY, struct: '', name: `${documents.length}`, fields: new Map() });
+    }
+  }
+  return arrange(documents);
+}
+
+function applyJson(text: string, operations: readonly Operation[], minor: number): string {
+  const documents = parseYaml(text);
+  const document = documents[0];
+  if (documents.length !== 1 || document === undefined) {
+    throw new MachineConfigError(
+      'patch',
+      'JSON6902 patches are not supported for multi-document machine configuration',
+    );
+  }
+  return toYaml(applyJsonPatch(decodeAny(document.ast.contents, { document, minor }, true), operations));
+}
+
+const encodeAll = (documents: readonly ConfigDocument[], minor: number): string =>
+  documents.map((document) => toYaml(encodeDocument(document, minor))).join('---\n');
+
+/**
+ * Does what `talosctl machineconfig patch` of the given version does: strategic merge patches and JSON patches, one after another.
+ * Comments are lost and the layout is ours; the meaning is Talos'. With no patches the text comes back as it is.
+ *
+ * @param base the machine configuration's text, one or several documents
+ * @param patches applied in this order; JSON patches that follow each other act as one
+ * @param version the Talos version (`v1.13.9`, any `v1.x`): kinds, fields and some rules differ by minor release
+ * @throws MachineConfigError when talosctl fails, and also where it crashes
+ */
+export function applyPatches(base: string, patches: readonly NamedPatch[], version: string): string {
+  const minor = minorOf(version);
+  const loaded = patches.map((patch) => ({ ...patch, patch: named(patch.name, () => loadPatch(patch.text, minor)) }));
+  let text = base;
+  let documents: readonly ConfigDocument[] | undefined;
+  for (const { name, patch } of loaded) {
+    if (patch.form === 'json') {
+      if (documents !== undefined) text = encodeAll(documents, minor);
+      documents = undefined;
+      text = named(name, () => applyJson(text, patch.operations, minor));
+    } else {
+      const before = documents ?? decodeAll(parseYaml(text), minor);
+      documents = named(name, () => applyStrategic(before, patch, minor));
+    }
+  }
+  return documents === undefined ? text : encodeAll(documents, minor);
+}
+
+function named<T>(name: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof MachineConfigError ? error.inPatch(name) : error;
+  }
+}

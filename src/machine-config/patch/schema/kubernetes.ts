@@ -1,0 +1,86 @@
+/**
+ * What Talos 1.14 brought: the Kubernetes documents that take over `cluster:`, and the rest of that release's kinds.
+ * One type a line, in the notation that types.ts reads (see documents.ts). Which fields of the kinds below the blank line are left out
+ * when empty is guessed by the convention of the others.
+ */
+export const KUBERNETES_TYPES = `
+k8s.NodeIPConfig = validSubnets:[string]?
+k8s.ResourcesConfig = requests:object? limits:object?
+k8s.IssuerServiceAccountConfig = privateKey:string issuerURL:url
+k8s.AcceptedServiceAccountConfig = publicKeys:[string]? issuers:[url]? audiences:[string]?
+document KubeClusterConfig@14 unnamed = clusterName:string endpoint:url
+document KubeNodeConfig@14 unnamed = skipNodeRegistration:*bool? registerWithFQDN:*bool? nodeIP:k8s.NodeIPConfig labels:{string}? annotations:{string}? taints:{string}?
+document KubeletConfig@14 unnamed = image:string config:object extraArgs:args? clusterDNS:[string]? defaultRuntimeSeccompProfileEnabled:*bool?
+document KubeNetworkConfig@14 unnamed = dnsDomain:string podSubnets:[prefix]! serviceSubnets:[prefix]! nodeCIDRMaskSizeIPv4:int? nodeCIDRMaskSizeIPv6:int?
+document KubeAPIServerCAConfig@14 unnamed = issuingCA:*meta.CertificateAndKey? acceptedCAs:[string]?
+document KubeAggregatorCAConfig@14 unnamed = issuingCA:*meta.CertificateAndKey? acceptedCAs:[string]?
+document KubePrismConfig@14 unnamed = port:int tlsServerName:string?
+document KubeServiceAccountConfig@14 unnamed = issuer:k8s.IssuerServiceAccountConfig accepted:k8s.AcceptedServiceAccountConfig?
+document KubeAPIServerConfig@14 unnamed = image:string extraArgs:args? env:{string}? resources:k8s.ResourcesConfig? apiPort:*int? certExtraSANs:[string]? startupProbes:*bool?
+document KubeControllerManagerConfig@14 unnamed = enabled:*bool? image:string extraArgs:args? env:{string}? resources:k8s.ResourcesConfig?
+document KubeSchedulerConfig@14 unnamed = enabled:*bool? image:string config:object extraArgs:args? env:{string}? resources:k8s.ResourcesConfig?
+document KubeProxyConfig@14 unnamed = enabled:*bool? image:string mode:string? config:object extraArgs:args? resources:k8s.ResourcesConfig?
+document KubeFlannelCNIConfig@14 unnamed = backendType:string backendPort:u16? backendMTU:u32? backendExtraConfig:object? resources:k8s.ResourcesConfig? extraArgs:[string]? kubeNetworkPoliciesEnabled:*bool?
+document KubeCoreDNSConfig@14 unnamed = enabled:*bool? image:string?
+document KubeAdmissionControlConfig@14 = name:string configuration:object
+document KubeAuditPolicyConfig@14 unnamed = configuration:object!
+document KubeAuthenticationConfig@14 unnamed = configuration:object!
+document KubeAuthorizerConfig@14 = name:string type:string webhook:object?
+document KubeEtcdEncryptionConfig@14 unnamed = config:object
+document KubeCredentialProviderConfig@14 unnamed = configuration:object
+document KubeStaticPodConfig@14 = name:string pod:object
+document KubeInlineManifestConfig@14 = name:string manifest:string
+document KubeExternalManifestConfig@14 = name:string headers:{string}? url:url
+document KubeTalosAPIAccessConfig@14 unnamed = allowedRoles:[string]? allowedKubernetesNamespaces:[string]?
+document DiscoveryServiceConfig@14 = name:string endpoint:url
+document DiscoveryIdentityConfig@14 unnamed = clusterID:string clusterSecret:string
+
+network.HostDNSConfig = enabled:*bool? forwardKubeDNSToHost:*bool? resolveMemberNames:*bool?
+block.TrimConfig = enabled:*bool? interval:duration?
+block.ScrubConfig = enabled:*bool? interval:duration?
+block.XFSSpec = minAllocationGroupSize:size?
+block.SystemVolumeFilesystemSpec = xfs:block.XFSSpec?
+document FilesystemTrimConfig@14 unnamed = interval:duration?
+document FilesystemScrubConfig@14 unnamed = interval:duration?
+document SecurityProfileConfig@14 unnamed = workloadIsolation:*bool?
+runtime.InstallerSpec = image:string?
+runtime.DiskSelectorSpec = match:cel?
+runtime.ProvisioningSpec = diskSelector:runtime.DiskSelectorSpec? wipe:*bool?
+document UnattendedInstallConfig@14 unnamed = reboot:*bool? installer:runtime.InstallerSpec? provisioning:runtime.ProvisioningSpec?
+cri.LocalImageCacheConfig = enabled:*bool?
+document ImageCacheConfig@14 unnamed = local:cri.LocalImageCacheConfig?
+document CRIBaseRuntimeSpecConfig@14 unnamed = overrides:object?
+document CRICustomizationConfig@14 = name:string content:string
+document EtcFileConfig@14 = name:string mode:mode? contents:string
+document KernelModuleConfig@14 = name:string parameters:[string]?
+document SysctlConfig@14 unnamed = params:{string}?
+document SysfsConfig@14 unnamed = params:{string}?
+document UdevRulesConfig@14 unnamed = rules:[string]?
+network.VethPeerConfig = name:string ~network.CommonLinkConfig
+document VethConfig@14 = name:string peer:network.VethPeerConfig? ~network.CommonLinkConfig
+document HTTPProbeConfig@14 = name:string ~network.CommonProbeConfig url:url timeout:duration?
+network.BGPBFDConfig = transmitInterval:duration? receiveInterval:duration? detectMultiplier:u8?
+network.BGPImportRoute = bgpInstance:string? prefixes:[prefix]?
+network.BGPNeighborConfig = address:addr? link:string? peerASN:u32? localASN:u32? passive:*bool? holdTime:duration? bfd:*network.BGPBFDConfig?
+document BGPInstanceConfig@14 = name:string vrf:string? localASN:u32? routerID:addr? routeSource:addr? advertise:[prefix]? multipath:*bool? maxPaths:u32? installRoutes:*bool? importRoutes:[network.BGPImportRoute]? neighbors:[network.BGPNeighborConfig]?
+container.HostPathMount = source:string? destination:string? options:[string]?
+container.TmpfsMount = destination:string? size:size? options:[string]?
+container.UserVolumeMount = name:string? destination:string? options:[string]?
+container.ContainerMount = userVolume:*container.UserVolumeMount? tmpfs:*container.TmpfsMount? hostPath:*container.HostPathMount?
+container.ContainerRunAs = uid:*u32? gid:*u32?
+container.ContainerCapabilities = add:[string]? drop:[string]?
+container.ContainerSecurity = profile:string? capabilities:*container.ContainerCapabilities?
+container.ContainerNetwork = mode:string?
+container.ContainerResourceLimits = cpu:string? memory:string?
+container.ContainerResources = limits:*container.ContainerResourceLimits?
+container.ContainerDependsOn = paths:[string]? networks:[string]? time:*bool? containers:[string]?
+document ContainerConfig@14 = name:string image:string entrypoint:[string]? args:[string]? workingDir:string? runAs:*container.ContainerRunAs? environment:[string]? mounts:[container.ContainerMount]? security:*container.ContainerSecurity? network:*container.ContainerNetwork? resources:*container.ContainerResources? dependsOn:*container.ContainerDependsOn?
+storage.LVMVolumeSelectorSpec = match:cel?
+storage.ProvisioningSpec = volumeSelector:storage.LVMVolumeSelectorSpec?
+storage.LVMLogicalVolumeProvisioningSpec = volumeGroup:string? minSize:bytesize? maxSize:size?
+document LVMVolumeGroupConfig@14 = name:string provisioning:storage.ProvisioningSpec?
+document LVMLogicalVolumeConfig@14 = name:string type:string? mirrors:int? stripes:int? provisioning:storage.LVMLogicalVolumeProvisioningSpec?
+storage.RAIDVolumeSelector = match:cel?
+storage.RAIDProvisioningSpec = volumeSelector:storage.RAIDVolumeSelector?
+document RAIDArrayConfig@14 = name:string level:string? metadata:string? provisioning:storage.RAIDProvisioningSpec?
+`;
