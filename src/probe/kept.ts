@@ -25,8 +25,6 @@ interface Session {
 export function keepConnection(dial: Dial): KeptConnection {
   let session: Promise<Session | 'http/1.1'> | undefined;
   let agent: https.Agent | undefined;
-  // One object for all requests: the agent takes other functions in it for another server and would not reuse anything.
-  const http1 = tlsOptions(dial, ['http/1.1']);
   let closed = false;
 
   function connected(timeoutMs: number): Promise<Session | 'http/1.1'> {
@@ -60,8 +58,9 @@ export function keepConnection(dial: Dial): KeptConnection {
         const over = await connected(timeoutMs);
         const left = Math.max(1, timeoutMs - (performance.now() - started));
         if (over !== 'http/1.1') return await overHttp2(over, dial, request, left);
-        agent ??= new https.Agent({ keepAlive: true, maxCachedSessions: 0 });
-        const options = { ...http1, agent };
+        // The identity check belongs to the agent: with a check of its own, no request would reuse a connection.
+        agent ??= new https.Agent({ keepAlive: true, maxCachedSessions: 0, ...tlsOptions(dial, ['http/1.1']) });
+        const options = { host: dial.host, port: dial.port, agent };
         return await send(
           { ...options, headers: { ...headersOf(dial, request), host: dial.authority } },
           request,
