@@ -5,11 +5,23 @@ import { type Rule, subjectOf } from './rule.ts';
 import { addressHeldByStranger, addressNotThere, addressUnprotected } from './rules/address.ts';
 import { certificateExpires, certificateUntrusted, sanMissing } from './rules/certificates.ts';
 import { addressUnassigned, assignedButUnclaimed, claimedTwice, vipMissing, vipOnWorker } from './rules/claims.ts';
-import { kubeconfigCredentialEnds, kubeconfigStale, talosconfigNamesEndpoint, talosconfigStale } from './rules/consumers.ts';
+import {
+  kubeconfigCredentialEnds,
+  kubeconfigStale,
+  talosconfigNamesEndpoint,
+  talosconfigStale,
+} from './rules/consumers.ts';
 import { endpointDiffersBetweenNodes, endpointNotAsConfigured } from './rules/endpoint-differs.ts';
 import { endpointIsANode } from './rules/endpoint-is-a-node.ts';
 import { currentEndpointDead, endpointUnreachable } from './rules/endpoint-unreachable.ts';
-import { alarmRaised, learnerPresent, memberListsDiffer, memberWithoutNode, noLeader, votersTooFew } from './rules/etcd.ts';
+import {
+  alarmRaised,
+  learnerPresent,
+  memberListsDiffer,
+  memberWithoutNode,
+  noLeader,
+  votersTooFew,
+} from './rules/etcd.ts';
 import { issuerDiffers, issuerNotPinned } from './rules/issuer.ts';
 import { apiNotReady, configPending, hostnameTwice, nodeUnreachable } from './rules/nodes.ts';
 import { repositoryPatchesMissing } from './rules/repository.ts';
@@ -77,7 +89,13 @@ const EXPLAINED_BY: Readonly<Record<string, readonly string[]>> = {
     'api-not-ready',
     'node-unreachable',
   ],
-  'address-unassigned': ['vip-missing', 'token-read-only', 'token-unauthorized', 'node-token-other-project', 'etcd-no-leader'],
+  'address-unassigned': [
+    'vip-missing',
+    'token-read-only',
+    'token-unauthorized',
+    'node-token-other-project',
+    'etcd-no-leader',
+  ],
   'assigned-but-unclaimed': ['vip-missing', 'node-unreachable', 'etcd-no-leader'],
   'claimed-elsewhere': [],
   'vip-missing': ['endpoint-is-a-node'],
@@ -118,4 +136,3 @@ function explain(finding: Finding, present: ReadonlySet<string>): string | null 
   const causes = [...(finding.causedBy === null ? [] : [finding.causedBy]), ...(EXPLAINED_BY[finding.id] ?? [])];
   return causes.find((id) => id !== finding.id && present.has(id)) ?? null;
 }
-

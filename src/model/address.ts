@@ -24,7 +24,11 @@ export function findAddress(cloud: CloudObservation, loaded: LoadedConfig): Addr
   const seen = all.map((f) => `${f.name} (id ${f.id}, ${f.ip})`);
   if (adopt !== undefined) {
     const what =
-      adopt.id !== undefined ? `id ${adopt.id}` : adopt.ip !== undefined ? `IP ${adopt.ip}` : `name ${adopt.name ?? ''}`;
+      adopt.id !== undefined
+        ? `id ${adopt.id}`
+        : adopt.ip !== undefined
+          ? `IP ${adopt.ip}`
+          : `name ${adopt.name ?? ''}`;
     const matches = all.filter(
       (f) =>
         (adopt.id === undefined || f.id === adopt.id) &&

@@ -34,7 +34,7 @@ export const nodeOfAddress = (observation: Observation, host: string): NodeObser
   observation.nodes.find((node) => node.ownAddresses.includes(host));
 
 /** Endpoint strings that nodes have now, in the order in which they were met, each once. */
-export const configuredEndpoints = (observation: Observation): readonly string[] => [
+export const configuredEndpoints = (observation: Pick<Observation, 'nodes'>): readonly string[] => [
   ...new Set(
     observation.nodes.flatMap((node) => {
       const endpoint = valueOf(node.config)?.endpoint;

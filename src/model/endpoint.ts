@@ -26,6 +26,8 @@ export function covers(names: readonly string[], host: string): boolean {
   return names.some((name) => {
     const n = name.toLowerCase();
     if (n === lower) return true;
-    return n.startsWith('*.') && !isIPv4(lower) && lower.slice(lower.indexOf('.') + 1) === n.slice(2) && lower.includes('.');
+    return (
+      n.startsWith('*.') && !isIPv4(lower) && lower.slice(lower.indexOf('.') + 1) === n.slice(2) && lower.includes('.')
+    );
   });
 }

@@ -18,6 +18,8 @@ export type Action =
       readonly address: string;
       readonly sha256Before: string;
       readonly text: Redacted;
+      /** What the served certificate must cover afterwards; empty on workers. */
+      readonly names: readonly string[];
     }
   | { readonly kind: 'kubeconfig'; readonly file: string; readonly context: string | undefined }
   | {

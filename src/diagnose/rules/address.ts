@@ -74,7 +74,8 @@ export const addressHeldByStranger: Rule = ({ address, observation }) => {
   const node = nodeOfServer(observation, server);
   if (node?.role === 'control-plane') return [];
   if (node === undefined && observation.membership.kind === 'unknown') return [];
-  const holder = node === undefined ? `server ${server}, which is no node of this cluster` : `the ${node.role} ${node.name}`;
+  const holder =
+    node === undefined ? `server ${server}, which is no node of this cluster` : `the ${node.role} ${node.name}`;
   return [
     finding({
       id: node === undefined ? 'address-foreign' : 'address-on-worker',
@@ -82,7 +83,8 @@ export const addressHeldByStranger: Rule = ({ address, observation }) => {
       subject: ip,
       message: `The address ${ip} is assigned to ${holder}.`,
       evidence: [`Hetzner: floating IP ${address.floatingIP.id} has server ${server}`],
-      remedy: 'Find out who uses it there. If nobody does, unassign it in the Hetzner console and run fairlead verify again.',
+      remedy:
+        'Find out who uses it there. If nobody does, unassign it in the Hetzner console and run fairlead verify again.',
     }),
   ];
 };

@@ -68,7 +68,8 @@ export const claimedTwice: Rule = ({ observation, ip }) => {
       subject: ip,
       message: `${nodes.map((n) => n.name).join(' and ')} both have ${ip} on a link.`,
       evidence: nodes.map((n) => `Talos AddressStatuses of ${n.name}: ${ip}`),
-      remedy: 'Look for a second owner (keepalived, a floating-IP controller, two VIP entries) or one host name given twice.',
+      remedy:
+        'Look for a second owner (keepalived, a floating-IP controller, two VIP entries) or one host name given twice.',
     }),
   ];
 };

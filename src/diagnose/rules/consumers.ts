@@ -95,4 +95,3 @@ export const talosconfigStale: Rule = ({ observation, wanted, ip }) => {
     ];
   });
 };
-

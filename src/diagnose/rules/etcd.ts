@@ -34,7 +34,8 @@ export const learnerPresent: Rule = ({ observation }) =>
         subject: member.hostname,
         message: `The etcd member ${member.hostname} is a learner: it does not vote yet.`,
         evidence: [`member ${memberText(member.id)}`],
-        remedy: 'Wait until it is promoted; if it does not catch up, look at etcd on that node (talosctl service etcd).',
+        remedy:
+          'Wait until it is promoted; if it does not catch up, look at etcd on that node (talosctl service etcd).',
       }),
     );
 
@@ -77,7 +78,17 @@ export const noLeader: Rule = ({ observation }) => {
 export const memberListsDiffer: Rule = ({ observation }) => {
   const lists = controlPlanes(observation).flatMap((node) => {
     const members = node.etcd === undefined ? undefined : valueOf(node.etcd.members);
-    return members === undefined ? [] : [{ node: node.name, text: members.map((m) => memberText(m.id)).toSorted().join(' ') }];
+    return members === undefined
+      ? []
+      : [
+          {
+            node: node.name,
+            text: members
+              .map((m) => memberText(m.id))
+              .toSorted()
+              .join(' '),
+          },
+        ];
   });
   if (new Set(lists.map((l) => l.text)).size < 2) return [];
   return [

@@ -34,7 +34,9 @@ export const apiNotReady: Rule = ({ observation }) =>
         level: 'error',
         subject: node.name,
         message: `The API server of ${node.name} is not ready on its own address.`,
-        evidence: [ready.kind === 'answered' ? `/readyz answered ${ready.status}` : `${ready.reason}: ${ready.message}`],
+        evidence: [
+          ready.kind === 'answered' ? `/readyz answered ${ready.status}` : `${ready.reason}: ${ready.message}`,
+        ],
         remedy: `Look at it: talosctl -n ${node.address ?? node.name} logs kube-apiserver -k.`,
       }),
     ];

@@ -9,7 +9,8 @@ export const tokensSame: Rule = ({ observation }) =>
           id: 'tokens-same',
           level: 'warning',
           subject: 'talosVip.token',
-          message: 'hetzner.token and talosVip.token are the same: the token on the nodes cannot be withdrawn by itself.',
+          message:
+            'hetzner.token and talosVip.token are the same: the token on the nodes cannot be withdrawn by itself.',
           remedy: 'Make a second read/write token in the Hetzner console and name it under talosVip.token.',
         }),
       ]
@@ -30,7 +31,9 @@ export const tokenWeak: Rule = ({ observation }) => {
         level: 'error',
         subject: key,
         message:
-          value === 'read-only' ? `${key} may only read: it cannot move the address.` : `The cloud does not accept ${key}.`,
+          value === 'read-only'
+            ? `${key} may only read: it cannot move the address.`
+            : `The cloud does not accept ${key}.`,
         remedy: 'Make a read/write token in the project of the cluster (Hetzner console, Security, API tokens).',
       }),
     ];

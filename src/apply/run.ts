@@ -1,0 +1,23 @@
+import type { Redacted } from '../base/redacted.ts';
+import type { LoadedConfig } from '../config/loaded.ts';
+import type { EvidenceStep } from '../journal/evidence.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Systems } from '../observe/systems.ts';
+import type { Prober } from '../probe/types.ts';
+import type { Reporter } from './reporter.ts';
+
+/** What one apply carries along. Nothing in it is needed to resume: that takes a new look only. */
+export interface Run {
+  readonly systems: Systems;
+  readonly loaded: LoadedConfig;
+  readonly journal: Journal;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal | undefined;
+  readonly prober: Prober;
+  /** Minted before the first change; every API server must accept it all along. */
+  readonly token: Redacted;
+  readonly steps: EvidenceStep[];
+  readonly restarts: Record<string, number>;
+  /** Fetched once per run, because each fetch mints an administrator's certificate. */
+  kubeconfig: Redacted | undefined;
+}

@@ -1,0 +1,158 @@
+import * as z from 'zod';
+import { type Fact, known, unknown, valueOf } from '../model/fact.ts';
+import type { EtcdObservation, LinkAddress, NodeConfig, NodeObservation, ServedCertificate } from '../model/observation.ts';
+import { sha256 } from '../model/digest.ts';
+import { endpointUrl } from '../model/endpoint.ts';
+import { readNodeConfig } from './node-config.ts';
+import type { HandshakeResult } from '../probe/types.ts';
+import type { Server } from '../systems/hetzner/types.ts';
+import type { TalosClient } from '../systems/talos/types.ts';
+import type { KubernetesNode, Role } from '../model/observation.ts';
+import { ask, type Look } from './look.ts';
+import type { Systems } from './systems.ts';
+import { TIMEOUTS } from './timeouts.ts';
+
+export interface NodeIdentity {
+  readonly name: string;
+  readonly role: Role;
+  readonly address: string | undefined;
+  readonly ownAddresses: readonly string[];
+  readonly server: Server | undefined;
+  readonly kubernetes: KubernetesNode | undefined;
+}
+
+const addressSpec = z.looseObject({ address: z.string(), linkName: z.string() });
+const machineSpec = z.looseObject({
+  stage: z.string(),
+  status: z
+    .looseObject({
+      ready: z.boolean(),
+      unmetConditions: z.array(z.looseObject({ name: z.string() })).nullish(),
+    })
+    .nullish(),
+});
+
+/** Everything one node says of itself, at its own address. A node that does not answer costs one time-out and is all unknown. */
+export async function observeNode(systems: Systems, identity: NodeIdentity, look: Look): Promise<NodeObservation> {
+  const { address, name } = identity;
+  if (address === undefined) return silent(identity, { kind: 'unknown', why: 'no address of its own is known', source: name });
+  const talos = systems.talos(address);
+  const read = <T>(what: string, question: (signal: AbortSignal) => Promise<T>): Promise<Fact<T>> =>
+    ask(look, `${what} of ${name}`, TIMEOUTS.talosMs, question);
+  const version = await ask(look, `talos version of ${name}`, TIMEOUTS.talosFirstMs, async (signal) =>
+    (await talos.version(signal)).tag,
+  );
+  if (version.kind === 'unknown') return silent(identity, version);
+
+  const [config, persistentSha256, links, stage, services, plane] = await Promise.all([
+    observeConfig(talos, version.value, read),
+    read('persistent machine config', async (signal) => {
+      const persistent = await talos.machineConfig('persistent', signal);
+      if (persistent === undefined) throw new Error('the node has no persistent machine config to show');
+      return sha256(persistent.text.reveal());
+    }),
+    read('addresses', (signal) => observeLinks(talos, signal)),
+    read('machine status', async (signal) => {
+      const resource = await talos.get('runtime', 'MachineStatuses.runtime.talos.dev', 'machine', signal);
+      const spec = machineSpec.parse(resource?.spec);
+      const unmet = (spec.status?.unmetConditions ?? []).map((condition) => condition.name);
+      return { stage: spec.stage, ready: spec.status?.ready ?? false, unmet };
+    }),
+    read('services', (signal) => talos.services(signal)),
+    identity.role === 'worker' ? undefined : observeControlPlane(systems, identity, talos, address, look, read),
+  ]);
+  const port = valueOf(config)?.apiServerPort ?? 6443;
+  const atOtherPort = plane !== undefined && port !== 6443 ? await observeApi(systems, address, port, look) : undefined;
+  return {
+    ...identity,
+    talosVersion: version,
+    config,
+    persistentSha256,
+    links,
+    stage,
+    services,
+    etcd: plane?.etcd,
+    certificate: atOtherPort?.certificate ?? plane?.certificate,
+    apiReady: atOtherPort?.apiReady ?? plane?.apiReady,
+  };
+}
+
+type Read = <T>(what: string, question: (signal: AbortSignal) => Promise<T>) => Promise<Fact<T>>;
+
+const observeConfig = (talos: TalosClient, version: string, read: Read): Promise<Fact<NodeConfig>> =>
+  read('machine config', async (signal) => {
+    const active = await talos.machineConfig('active', signal);
+    if (active === undefined) throw new Error('the node has no machine config');
+    return readNodeConfig(active.text, version);
+  });
+
+/** Addresses on links, as Talos sees them now. */
+export const observeLinks = async (talos: TalosClient, signal?: AbortSignal): Promise<readonly LinkAddress[]> =>
+  (await talos.list('network', 'AddressStatuses.net.talos.dev', signal)).map((resource) => {
+    const { address, linkName } = addressSpec.parse(resource.spec);
+    return { address, link: linkName };
+  });
+
+async function observeControlPlane(
+  systems: Systems,
+  identity: NodeIdentity,
+  talos: TalosClient,
+  address: string,
+  look: Look,
+  read: Read,
+): Promise<{ etcd: EtcdObservation; certificate: Fact<ServedCertificate>; apiReady: NodeObservation['apiReady'] }> {
+  const [members, status, alarms, api] = await Promise.all([
+    read('etcd members', (signal) => talos.etcdMembers(signal)),
+    read('etcd status', (signal) => talos.etcdStatus(signal)),
+    read('etcd alarms', (signal) => talos.etcdAlarms(signal)),
+    observeApi(systems, address, 6443, look),
+  ]);
+  return { etcd: { members, status, alarms }, ...api };
+}
+
+/** What the API server at an address serves and says: by a real handshake and a real `/readyz`. */
+export async function observeApi(
+  systems: Systems,
+  address: string,
+  port: number,
+  look: Look,
+): Promise<{ certificate: Fact<ServedCertificate>; apiReady: NonNullable<NodeObservation['apiReady']> }> {
+  look.signal?.throwIfAborted();
+  const source = `${address}:${port}`;
+  const { ca } = systems.kubeContext;
+  const [shaken, answered] = await Promise.all([
+    systems.handshake(address, port, { ca, timeoutMs: TIMEOUTS.probeMs }),
+    systems.ready({ ...systems.kubeContext, server: endpointUrl(address, port), tlsServerName: undefined }, '/readyz', {
+      timeoutMs: TIMEOUTS.probeMs,
+    }),
+  ]);
+  const at = look.clock.wall().toISOString();
+  return { certificate: servedCertificate(shaken, source, at), apiReady: known(answered, `/readyz at ${source}`, at) };
+}
+
+export function servedCertificate(shaken: HandshakeResult, source: string, at: string): Fact<ServedCertificate> {
+  if (shaken.kind === 'failed') return unknown(`${shaken.reason}: ${shaken.message}`, `TLS at ${source}`);
+  const { serial, dnsNames, ipAddresses, notAfter, trusted, problem } = shaken;
+  const names = [...dnsNames, ...ipAddresses];
+  return known(
+    { serial, names, notAfter: notAfter.toISOString(), trusted, ...(problem === undefined ? {} : { problem }) },
+    `TLS at ${source}`,
+    at,
+  );
+}
+
+function silent(identity: NodeIdentity, why: Extract<Fact<never>, { kind: 'unknown' }>): NodeObservation {
+  const plane = identity.role !== 'worker';
+  return {
+    ...identity,
+    talosVersion: why,
+    config: why,
+    persistentSha256: why,
+    links: why,
+    stage: why,
+    services: why,
+    etcd: plane ? { members: why, status: why, alarms: why } : undefined,
+    certificate: plane ? why : undefined,
+    apiReady: plane ? why : undefined,
+  };
+}

@@ -1,0 +1,179 @@
+import type { LoadedConfig } from '../config/loaded.ts';
+import { wantedEndpoint } from '../model/address.ts';
+import { configuredEndpoints } from '../model/cluster.ts';
+import { endpointUrl, parseEndpoint } from '../model/endpoint.ts';
+import { type Fact, known, mapFact, unknown, valueOf } from '../model/fact.ts';
+import type { CloudObservation, EndpointProbe, KubernetesNode, NodeObservation, Observation } from '../model/observation.ts';
+import { observeConsumers } from '../consumers/observe.ts';
+import { observeCloud } from './cloud.ts';
+import { ask, type Look } from './look.ts';
+import { type Member, observeMembers } from './membership.ts';
+import { type NodeIdentity, observeNode } from './node.ts';
+import type { Systems } from './systems.ts';
+import { TIMEOUTS } from './timeouts.ts';
+
+/**
+ * One look at everything, side by side, each question with a time-out of its own. Writes nothing and mints nothing. What could
+ * not be read is an unknown in the answer; only an aborted signal is thrown. `earlier` spares the cloud what does not change.
+ */
+export async function observe(
+  systems: Systems,
+  loaded: LoadedConfig,
+  signal?: AbortSignal,
+  earlier?: Observation,
+): Promise<Observation> {
+  const look: Look = { clock: systems.clock, signal };
+  const at = systems.clock.wall().toISOString();
+  const [cloud, consumers, firstKubernetes] = await Promise.all([
+    observeCloud(systems, loaded, look, earlier?.cloud),
+    observeConsumers(systems.files, loaded, systems.kubeContext.ca, systems.clock.wall()),
+    observeKubernetes(systems, look, systems.kubeContext.server),
+  ]);
+  const floating = floatingAddresses(cloud, loaded);
+  const members = await observeMembers(systems, look, floating, cloud);
+  const kubernetes =
+    firstKubernetes.kind === 'known' ? firstKubernetes : await kubernetesElsewhere(systems, look, members, cloud, firstKubernetes);
+  const kubernetesNodes = mapFact(kubernetes, (answer) => answer.nodes);
+  const nodes = await observeNodes(systems, look, { members, cloud, kubernetesNodes, floating });
+  const current = configuredEndpoints({ nodes });
+  const wanted = wantedEndpoint(cloud, loaded);
+  const [endpoint, ...currentEndpoints] = await Promise.all([
+    wanted === undefined
+      ? unknown('the address is not reserved or not known', 'endpoint')
+      : probeEndpoint(systems, look, wanted.url).then((probe) =>
+          probe === undefined ? unknown('not a URL', wanted.url) : known(probe, wanted.url, look.clock.wall().toISOString()),
+        ),
+    ...current.filter((url) => url !== wanted?.url).map((url) => probeEndpoint(systems, look, url)),
+  ]);
+  return {
+    at,
+    cloud,
+    nodes,
+    membership: mapFact(members, (list) => list.map((member) => member.name)),
+    kubernetesNodes,
+    kubernetesVersion: mapFact(kubernetes, (answer) => answer.version),
+    endpoint,
+    currentEndpoints: currentEndpoints.filter((probe) => probe !== undefined),
+    consumers,
+  };
+}
+
+/** Addresses that move: never a node's own. */
+function floatingAddresses(cloud: CloudObservation, loaded: LoadedConfig): ReadonlySet<string> {
+  const { adopt } = loaded.config.address;
+  return new Set([
+    ...(valueOf(cloud.floatingIPs) ?? []).map((f) => f.ip),
+    ...(adopt?.ip === undefined ? [] : [adopt.ip]),
+  ]);
+}
+
+interface KubernetesAnswer {
+  readonly version: string;
+  readonly nodes: readonly KubernetesNode[];
+}
+
+const observeKubernetes = (systems: Systems, look: Look, server: string): Promise<Fact<KubernetesAnswer>> =>
+  ask(look, `kubernetes nodes at ${server}`, TIMEOUTS.kubernetesMs, async (signal) => {
+    const client = systems.kubernetes({ ...systems.kubeContext, server });
+    const [version, nodes] = await Promise.all([client.version(signal), client.nodes(signal)]);
+    return { version, nodes };
+  });
+
+/** The stored server is dead: any control plane's own address answers the same. */
+async function kubernetesElsewhere(
+  systems: Systems,
+  look: Look,
+  members: Fact<readonly Member[]>,
+  cloud: CloudObservation,
+  first: Fact<KubernetesAnswer>,
+): Promise<Fact<KubernetesAnswer>> {
+  const servers = valueOf(cloud.servers) ?? [];
+  const planes = (valueOf(members) ?? []).filter((member) => member.role === 'control-plane');
+  const addresses = planes.flatMap((member) => dialAddress(member.addresses, serverOf(servers, member)) ?? []);
+  const answers = await Promise.all(
+    addresses.map((address) =>
+      observeKubernetes(
+        { ...systems, kubeContext: { ...systems.kubeContext, tlsServerName: undefined } },
+        look,
+        endpointUrl(address, 6443),
+      ),
+    ),
+  );
+  return answers.find((answer) => answer.kind === 'known') ?? first;
+}
+
+interface ServerLike {
+  readonly id: number;
+  readonly name: string;
+  readonly publicIPv4: string | undefined;
+  readonly privateIPv4: readonly { readonly ip: string }[];
+}
+
+/** A node and a server are one where they share an address, else where they have the same name (unique in a project). */
+function serverOf<S extends ServerLike>(servers: readonly S[], member: Pick<Member, 'name' | 'addresses'>): S | undefined {
+  const byAddress = servers.find(
+    (server) =>
+      (server.publicIPv4 !== undefined && member.addresses.includes(server.publicIPv4)) ||
+      server.privateIPv4.some((net) => member.addresses.includes(net.ip)),
+  );
+  return byAddress ?? servers.find((server) => server.name === member.name);
+}
+
+const dialAddress = (addresses: readonly string[], server: ServerLike | undefined): string | undefined =>
+  server?.publicIPv4 ?? addresses.find((address) => !address.includes(':')) ?? addresses[0];
+
+interface Known {
+  readonly members: Fact<readonly Member[]>;
+  readonly cloud: CloudObservation;
+  readonly kubernetesNodes: Fact<readonly KubernetesNode[]>;
+  readonly floating: ReadonlySet<string>;
+}
+
+async function observeNodes(systems: Systems, look: Look, facts: Known): Promise<NodeObservation[]> {
+  const members = valueOf(facts.members) ?? [];
+  const kubernetes = valueOf(facts.kubernetesNodes) ?? [];
+  const strangers = kubernetes
+    .filter((node) => !members.some((member) => member.name === node.name))
+    .map((node): Member => ({ name: node.name, role: 'unknown', addresses: node.addresses.map((a) => a.address) }));
+  const first = await Promise.all(
+    [...members, ...strangers].map((member) => observeNode(systems, identify(member, facts), look)),
+  );
+  const etcd = first.flatMap((node) => (node.etcd === undefined ? [] : (valueOf(node.etcd.members) ?? [])));
+  const voters = new Set(etcd.map((member) => member.hostname));
+  const seen = first.map((node): NodeObservation =>
+    node.role === 'unknown' && voters.has(node.name) ? { ...node, role: 'control-plane' } : node,
+  );
+  const missing = [...voters].filter((name) => name !== '' && !seen.some((node) => node.name === name));
+  const late = await Promise.all(
+    missing.map((name) => {
+      const urls = etcd.filter((m) => m.hostname === name).flatMap((m) => [...m.peerUrls, ...m.clientUrls]);
+      const addresses = [...new Set(urls.flatMap((url) => parseEndpoint(url)?.host ?? []))];
+      return observeNode(systems, identify({ name, role: 'control-plane', addresses }, facts), look);
+    }),
+  );
+  return [...seen, ...late].toSorted((a, b) => a.name.localeCompare(b.name, 'en'));
+}
+
+function identify(member: Member, { cloud, kubernetesNodes, floating }: Known): NodeIdentity {
+  const server = serverOf(valueOf(cloud.servers) ?? [], member);
+  const kubernetes = (valueOf(kubernetesNodes) ?? []).find((node) => node.name === member.name);
+  const own = [
+    ...(server?.publicIPv4 === undefined ? [] : [server.publicIPv4]),
+    ...(server?.privateIPv4 ?? []).map((net) => net.ip),
+    ...member.addresses,
+  ].filter((address) => !floating.has(address) && address !== member.name);
+  const ownAddresses = [...new Set(own)];
+  return { name: member.name, role: member.role, address: dialAddress(ownAddresses, server), ownAddresses, server, kubernetes };
+}
+
+async function probeEndpoint(systems: Systems, look: Look, url: string): Promise<EndpointProbe | undefined> {
+  look.signal?.throwIfAborted();
+  const place = parseEndpoint(url);
+  if (place === undefined) return undefined;
+  const context = { ...systems.kubeContext, server: url, tlsServerName: undefined };
+  const [shaken, ready] = await Promise.all([
+    systems.handshake(place.host, place.port, { ca: context.ca, timeoutMs: TIMEOUTS.probeMs }),
+    systems.ready(context, '/readyz', { timeoutMs: TIMEOUTS.probeMs }),
+  ]);
+  return { url, handshake: shaken, ready };
+}

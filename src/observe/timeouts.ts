@@ -1,0 +1,16 @@
+/** How long each kind of question may take, milliseconds. A dead node costs its first one only. */
+export interface Timeouts {
+  readonly cloudMs: number;
+  readonly talosFirstMs: number;
+  readonly talosMs: number;
+  readonly kubernetesMs: number;
+  readonly probeMs: number;
+}
+
+export const TIMEOUTS: Timeouts = {
+  cloudMs: 15_000,
+  talosFirstMs: 3_000,
+  talosMs: 5_000,
+  kubernetesMs: 5_000,
+  probeMs: 3_000,
+};

@@ -1,0 +1,3 @@
+import type { Redacted } from '../base/redacted.ts';
+import type { NodeObservation } from '../model/observation.ts';
+
