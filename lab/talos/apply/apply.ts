@@ -1,0 +1,155 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { makeFolders, replaceFile } from '../files.ts';
+import type { ActiveConfig, Machine } from '../machine.ts';
+import { configDifference } from './difference.ts';
+import { canApplyImmediately } from './inputs.ts';
+import path from 'node:path';
+
+export type ApplyMode = 'reboot' | 'auto' | 'no-reboot' | 'staged' | 'try';
+
+export interface ApplyRequest {
+  readonly text: string;
+  readonly mode: ApplyMode;
+  readonly dryRun: boolean;
+  readonly tryTimeoutMs: number;
+}
+
+export interface ApplyResult {
+  readonly mode: ApplyMode;
+  readonly warnings: readonly string[];
+  readonly details: string;
+}
+
+export interface ApplyPorts {
+  /** The active config has changed: the effects begin, after the reply. */
+  readonly adopt: (before: ActiveConfig, after: ActiveConfig) => void;
+  readonly reboot: () => void;
+}
+
+const DETAILS: Readonly<Record<ApplyMode, string>> = {
+  reboot: 'Applied configuration with a reboot',
+  auto: 'Applied configuration without a reboot',
+  'no-reboot': 'Applied configuration without a reboot',
+  staged: 'Staged configuration to be applied after the next reboot',
+  try: 'Applied configuration without a reboot',
+};
+
+export interface ConfigApplier {
+  apply(request: ApplyRequest): Promise<ApplyResult>;
+  /** Forgets a pending revert: the machine goes down, the tried config with it. */
+  cancelRevert(): void;
+}
+
+/** ApplyConfiguration as the machine's Talos version does it. */
+export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplier {
+  let busy = false;
+  let revert: AbortController | undefined;
+  const modern = !/^v1\.1[0-3]\./.test(machine.ports.version);
+
+  const activate = (text: string): void => {
+    const before = machine.active;
+    const verdict = machine.derive(text);
+    if (before === undefined || verdict.kind === 'refused') return;
+    const after = { text, derived: verdict.derived, warnings: verdict.warnings };
+    machine.active = after;
+    machine.changed();
+    ports.adopt(before, after);
+  };
+
+  const decide = (request: ApplyRequest, active: string): ApplyMode => {
+    const { mode, text } = request;
+    if (modern) {
+      if (mode === 'reboot') {
+        // The wording is the lab's.
+        throw new ConnectError('apply configuration with reboot mode is not supported', Code.Unimplemented);
+      }
+      return mode === 'auto' ? 'no-reboot' : mode;
+    }
+    if (mode === 'auto') return canApplyImmediately(active, text) ? 'no-reboot' : 'reboot';
+    if ((mode === 'no-reboot' || mode === 'try') && !canApplyImmediately(active, text)) {
+      throw new ConnectError(
+        `this config change can't be applied in immediate mode\ndiff: ${configDifference(active, text)}`,
+        Code.InvalidArgument,
+      );
+    }
+    return mode;
+  };
+
+  const armRevert = (target: string, timeoutMs: number): void => {
+    const mine = new AbortController();
+    revert = mine;
+    machine.ports.clock
+      .sleep(timeoutMs, mine.signal)
+      .then(() => {
+        if (revert === mine) revert = undefined;
+        machine.log('try mode: the previous configuration is active again');
+        activate(target);
+      })
+      .catch(() => {});
+  };
+
+  const applyLocked = async (request: ApplyRequest): Promise<ApplyResult> => {
+    const active = machine.active;
+    if (active === undefined) throw new ConnectError('the machine has no configuration', Code.FailedPrecondition);
+    // First thing, even for a dry run or a config that does not parse.
+    if (request.mode !== 'try') cancelRevert();
+    const verdict = machine.derive(request.text);
+    if (verdict.kind === 'refused') throw new ConnectError(verdict.message, Code.InvalidArgument);
+    const mode = decide(request, active.text);
+    const { warnings } = verdict;
+    if (request.dryRun) {
+      const difference = configDifference(active.text, request.text);
+      const details = `Dry run summary:\n${DETAILS[mode]} (skipped in dry-run).\nConfig diff:\n\n${difference}`;
+      return { mode, warnings, details };
+    }
+    if (mode === 'try') {
+      cancelRevert();
+      activate(request.text);
+      armRevert(active.text, request.tryTimeoutMs);
+      const note = "The config is applied in 'try' mode and will be automatically reverted back in";
+      return { mode, warnings, details: `${DETAILS.try}\n${note} ${goDuration(request.tryTimeoutMs)}` };
+    }
+    await persist(machine, request.text);
+    if (mode === 'no-reboot') activate(request.text);
+    if (mode === 'reboot') ports.reboot();
+    machine.log(`configuration applied {"mode": "${mode}"}`);
+    return { mode, warnings, details: DETAILS[mode] };
+  };
+
+  const cancelRevert = (): void => {
+    revert?.abort();
+    revert = undefined;
+  };
+
+  return {
+    async apply(request) {
+      if (busy) {
+        throw new ConnectError('another apply configuration is already in progress', Code.FailedPrecondition);
+      }
+      busy = true;
+      try {
+        return await applyLocked(request);
+      } finally {
+        busy = false;
+      }
+    },
+    cancelRevert,
+  };
+}
+
+/** Writes the config to the machine's disk: what it boots with next. */
+export async function persist(machine: Machine, text: string): Promise<void> {
+  await makeFolders([path.dirname(machine.paths.config)]);
+  await replaceFile(machine.paths.config, text);
+  machine.persistent = text;
+  machine.changed();
+}
+
+/** As Go prints a duration: 1m0s, 1h0m0s, 500ms, 1.5s. */
+export function goDuration(ms: number): string {
+  if (ms < 1000) return `${ms}ms`;
+  const [hours, minutes] = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60];
+  const seconds = `${(ms % 60_000) / 1000}s`;
+  if (hours > 0) return `${hours}h${minutes}m${seconds}`;
+  return minutes > 0 ? `${minutes}m${seconds}` : seconds;
+}

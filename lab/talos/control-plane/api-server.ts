@@ -1,0 +1,94 @@
+import path from 'node:path';
+import { textOf } from '../../../src/base/failure.ts';
+import type { RunningPart } from '../../kubernetes/types.ts';
+import { makeFolders } from '../files.ts';
+import type { Machine } from '../machine.ts';
+import { argValue, documentationAddress, labApiServerArgs } from './api-server-args.ts';
+
+export interface ApiServerService {
+  readonly part: RunningPart | undefined;
+  start(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+}
+
+/**
+ * The container of the API server's static pod. It is begun again when it ends by itself, as the kubelet does, with
+ * growing pauses.
+ */
+export function createApiServerService(machine: Machine): ApiServerService {
+  const { ports, facts, times, paths } = machine;
+  const { host, clock } = ports;
+  let part: RunningPart | undefined;
+  let wanted = false;
+  let port = 6443;
+
+  const argsNow = (): string[] =>
+    labApiServerArgs(machine.active?.derived.kubeAPIServerArgs ?? [], {
+      hidden: host.hidden,
+      secrets: paths.kubernetes,
+      advertise: documentationAddress(facts.privateIPv4),
+    });
+
+  const startOnce = async (signal: AbortSignal): Promise<void> => {
+    await makeFolders([paths.logs, path.join(ports.dir, 'kube-apiserver')]);
+    const args = argsNow();
+    port = Number(argValue(args, '--secure-port') ?? 6443);
+    const started = await ports.parts.kubeApiserver.start({
+      node: facts.hostname,
+      args,
+      dir: path.join(ports.dir, 'kube-apiserver'),
+      log: path.join(paths.logs, 'kube-apiserver.log'),
+      audit: ports.audit,
+    });
+    if (signal.aborted || !wanted) {
+      await started.kill();
+      return;
+    }
+    part = started;
+    await host.open(port);
+    machine.changed();
+    void started.exited.then(async () => {
+      if (part !== started || !wanted || signal.aborted) return;
+      part = undefined;
+      await host.shut(port);
+      machine.log('kubelet: container kube-apiserver ended, back-off restarting');
+      await clock.sleep(times.campaignRetryMs, signal).catch(() => {});
+      if (wanted && !signal.aborted) await startUntilUp(signal).catch(() => {});
+    });
+  };
+
+  const startUntilUp = async (signal: AbortSignal): Promise<void> => {
+    for (let n = 0; wanted && !signal.aborted; n += 1) {
+      try {
+        await startOnce(signal);
+        return;
+      } catch (error) {
+        machine.log(`kubelet: container kube-apiserver did not start: ${textOf(error)}`);
+        await clock.sleep(Math.min(10_000, 500 * 2 ** n), signal);
+      }
+    }
+  };
+
+  return {
+    get part() {
+      return part;
+    },
+    async start(signal) {
+      wanted = true;
+      await startUntilUp(signal);
+    },
+    async stop() {
+      wanted = false;
+      const ending = part;
+      part = undefined;
+      await Promise.all([ending?.stop(times.podGraceMs), host.shut(port)]);
+    },
+    async kill() {
+      wanted = false;
+      const ending = part;
+      part = undefined;
+      await ending?.kill();
+    },
+  };
+}

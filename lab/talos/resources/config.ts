@@ -1,0 +1,42 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { stringify } from 'yaml';
+import { MachineConfigSpecSchema } from '../../../src/generated/resource/config/config_pb.ts';
+import type { Machine } from '../machine.ts';
+import { specYaml, type Resource } from './resource.ts';
+
+/** The machine configs, active and on disk, and the machine's type. */
+export function configResources(machine: Machine): Resource[] {
+  const configs: Resource[] = [];
+  const add = (id: string, text: string | undefined): void => {
+    if (text !== undefined) configs.push(machineConfig(machine, id, text));
+  };
+  add('v1alpha1', machine.active?.text);
+  add('persistent', machine.persistent);
+  return [
+    ...configs,
+    {
+      namespace: 'config',
+      type: 'MachineTypes.config.talos.dev',
+      id: 'machine-type',
+      owner: 'config.MachineTypeController',
+      yaml: specYaml(machine.role === 'control-plane' ? 'controlplane' : 'worker'),
+    },
+  ];
+}
+
+/** The exact bytes in the protobuf form; in YAML a string from Talos 1.12 on, the raw text before. */
+function machineConfig(machine: Machine, id: string, text: string): Resource {
+  const raw = machine.ports.version.startsWith('v1.11.');
+  return {
+    namespace: 'config',
+    type: 'MachineConfigs.config.talos.dev',
+    id,
+    owner: '',
+    yaml: raw ? text : stringify(text, { lineWidth: 0, blockQuote: 'literal', indent: 4 }),
+    proto: toBinary(
+      MachineConfigSpecSchema,
+      create(MachineConfigSpecSchema, { yamlMarshalled: new TextEncoder().encode(text) }),
+    ),
+    ...(raw ? {} : { annotations: { 'talos.dev/yaml-spec': '1' } }),
+  };
+}
