@@ -47,7 +47,7 @@ export interface HetznerClient {
   floatingIPs(signal?: AbortSignal): Promise<FloatingIP[]>;
   floatingIP(id: number, signal?: AbortSignal): Promise<FloatingIP | undefined>;
   locations(signal?: AbortSignal): Promise<Location[]>;
-  /** POST of an action that cannot succeed (assign of floating IP 0): 401/403 tells the class, 404 the right to write. */
+  /** Changes nothing: POST of an action that cannot succeed (assign of floating IP 0): 401/403 tells the class, 404 the right to write. */
   tokenClass(signal?: AbortSignal): Promise<TokenClass>;
   createFloatingIP(
     spec: { name: string; location: string; description: string; labels: Record<string, string> },
@@ -63,4 +63,10 @@ export interface HetznerOptions {
   readonly token: Redacted;
   /** Default https://api.hetzner.cloud/v1 */
   readonly endpoint?: string;
+  /** Longest wait for one answer. Default 15 s. */
+  readonly requestTimeoutMs?: number;
+  /** Repeats of what may pass by itself; full jitter. Default 6 attempts, 500 ms doubling up to 10 s. */
+  readonly retry?: { readonly attempts?: number; readonly baseMs?: number; readonly capMs?: number };
+  /** How an action is waited for. Default: first look after 500 ms, growing to 5 s, for at most 3 minutes. */
+  readonly actionPoll?: { readonly baseMs?: number; readonly capMs?: number; readonly timeoutMs?: number };
 }
