@@ -3,16 +3,20 @@ import type { TalosVersion } from '../types.ts';
 /** Facts of a machine that the machine config is read against (the same as `node.json` of the derived goldens). */
 export interface NodeFacts {
   readonly hostname: string;
+  /** Domain of the host name; absent = none. */
+  readonly domain?: string;
   readonly links: readonly {
     readonly name: string;
+    /** Whether it has a carrier; absent = yes. */
+    readonly up?: boolean;
     readonly busPath?: string;
     readonly driver?: string;
     readonly hardwareAddr?: string;
     readonly alias?: string;
     readonly altNames?: readonly string[];
   }[];
-  /** CIDR text and the link that carries it. */
-  readonly addresses: readonly { readonly address: string; readonly link: string }[];
+  /** CIDR text, the link that carries it, and its scope (absent = `global`; any other keeps it out of every set). */
+  readonly addresses: readonly { readonly address: string; readonly link: string; readonly scope?: string }[];
   /** Addresses known only from the platform. */
   readonly externalAddresses: readonly string[];
   /** Addresses that were bound for a while since boot and are gone (the accumulative set keeps them). */
@@ -38,12 +42,13 @@ export interface Derived {
   readonly role: 'control-plane' | 'worker';
   readonly clusterName: string;
   readonly endpoint: string;
+  /** Empty lists on a worker, and where Talos' controllers panic on an accepted config (`warnings` says so). */
   readonly kubernetesApiCertificate: CertificateNames;
   readonly talosApiCertificate: CertificateNames;
   /** What `--service-account-issuer` gets, in order (the first signs); empty = the flag is absent. */
   readonly issuers: readonly string[];
   readonly apiAudiences: readonly string[];
-  /** `--name=value` as Talos renders them, with Talos' own file names. */
+  /** `--name=value` as Talos renders them, with Talos' own file names; empty = the static pod is not rendered (`warnings` says why). */
   readonly kubeAPIServerArgs: readonly string[];
   readonly kubeletNodeIPs: readonly string[];
   readonly etcdAdvertised: readonly string[];

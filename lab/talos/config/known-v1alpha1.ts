@@ -1,0 +1,57 @@
+/**
+ * The keys of the v1alpha1 document, in the notation of `shape.ts`. Talos has removed none of them up to 1.14: the
+ * deprecated ones, which its published schemas leave out, are here too.
+ */
+
+const VIP = 'vip{ip equinixMetal{apiToken} hcloud{apiToken}}';
+const DHCP = 'dhcp:b dhcpOptions{routeMetric:i ipv4:b ipv6:b duidv6}';
+const ROUTES = 'routes[{network gateway source metric:i mtu:i}]';
+const PAIR = '{crt:c key:c}';
+const VOLUMES = 'extraVolumes[{hostPath mountPath readonly:b}]';
+const DISK_ENCRYPTION = `{provider cipher keySize:i blockSize:i options[s] keys[{slot:i static{passphrase} nodeID{} kms{endpoint}
+  tpm{checkSecurebootStatusOnEnroll:b options{pcrs[i]}} lockToState:b}]}`;
+
+const INTERFACES = `interfaces[{interface addresses[s] cidr ${ROUTES} mtu:i ${DHCP} ignore:b dummy:b ${VIP}
+  deviceSelector{busPath hardwareAddr permanentAddr pciID driver physical:b}
+  vlans[{addresses[s] cidr ${ROUTES} ${DHCP} vlanId:i mtu:i ${VIP}}]
+  bond:* bridge:* bridgePort:* wireguard:*}]`;
+
+const MACHINE = `type token ca${PAIR} acceptedCAs[{crt:c}] certSANs[s]
+  controlPlane{controllerManager{disabled:b} scheduler{disabled:b}}
+  kubelet{image clusterDNS[s] extraArgs<a> extraConfig:* credentialProviderConfig:* defaultRuntimeSeccompProfileEnabled:b
+    extraMounts[*] registerWithFQDN:b nodeIP{validSubnets[s]} skipNodeRegistration:b disableManifestsDirectory:b}
+  pods[*]
+  network{hostname ${INTERFACES} nameservers[s] searchDomains[s] extraHostEntries[{ip aliases[s]}] disableSearchDomain:b
+    kubespan{enabled:b advertiseKubernetesNetworks:b allowDownPeerBypass:b harvestExtraEndpoints:b mtu:i
+      filters{endpoints[s] excludeAdvertisedNetworks[s]}}}
+  disks[{device partitions[{size mountpoint}]}]
+  install{disk diskSelector:* image extraKernelArgs[s] extensions[{image}] wipe:b legacyBIOSSupport:b bootloader:b
+    grubUseUKICmdline:b@12}
+  files[{content permissions:i path op}] env<s> sysctls<s> sysfs<s>
+  time{disabled:b servers[s] bootTimeout}
+  registries{mirrors<{endpoints[s] overridePath:b skipFallback:b}>
+    config<{tls{clientIdentity${PAIR} ca insecureSkipVerify:b} auth{username password auth identityToken}}>}
+  systemDiskEncryption{state${DISK_ENCRYPTION} ephemeral${DISK_ENCRYPTION}}
+  features{rbac:b stableHostname:b apidCheckExtKeyUsage:b diskQuotaSupport:b
+    kubernetesTalosAPIAccess{enabled:b allowedRoles[s] allowedKubernetesNamespaces[s]}
+    kubePrism{enabled:b port:i} hostDNS{enabled:b forwardKubeDNSToHost:b resolveMemberNames:b} imageCache{localEnabled:b}
+    nodeAddressSortAlgorithm}
+  udev{rules[s]} logging{destinations[{endpoint:* format extraTags<s>}]} kernel{modules[{name parameters[s]}]}
+  seccompProfiles[{name value:*}] baseRuntimeSpecOverrides:* nodeLabels<s> nodeAnnotations<s> nodeTaints<s>`;
+
+const CLUSTER = `id secret controlPlane{endpoint:u localAPIServerPort:i} clusterName
+  network{cni{name urls[s] flannel{extraArgs[s] kubeNetworkPoliciesEnabled:b@13}} dnsDomain podSubnets[s] serviceSubnets[s]}
+  token aescbcEncryptionSecret secretboxEncryptionSecret ca${PAIR} acceptedCAs[{crt:c}] aggregatorCA${PAIR}
+  serviceAccount{key:c}
+  apiServer{image extraArgs<a> ${VOLUMES} env<s> certSANs[s] disablePodSecurityPolicy:b auditPolicy:* resources:*
+    admissionControl[{name configuration:*}] authorizationConfig[{type name webhook:*}]}
+  controllerManager{image extraArgs<a> ${VOLUMES} env<s> resources:*}
+  proxy{disabled:b image mode extraArgs<a>}
+  scheduler{image extraArgs<a> ${VOLUMES} env<s> resources:* config:*}
+  discovery{enabled:b registries{kubernetes{disabled:b} service{disabled:b endpoint}}}
+  etcd{image ca${PAIR} extraArgs<a> subnet advertisedSubnets[s] listenSubnets[s]}
+  coreDNS{disabled:b image} externalCloudProvider{enabled:b manifests[s]} extraManifests[s] extraManifestHeaders<s>
+  inlineManifests[{name contents}] adminKubeconfig{certLifetime} allowSchedulingOnControlPlanes:b
+  allowSchedulingOnMasters:b`;
+
+export const V1ALPHA1_KEYS = `version debug:b persist:b machine{${MACHINE}} cluster{${CLUSTER}}`;
