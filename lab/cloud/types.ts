@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/base/clock.ts';
 import type { Random } from '../../src/base/random.ts';
 import type { Audit } from '../world/audit.ts';
+import type { CloudKnobs } from './knobs.ts';
 
 export type Era = '2025' | 'until-2026-09' | 'from-2026-10';
 
@@ -57,6 +58,8 @@ export interface CloudOptions {
   readonly effects: CloudEffects;
   /** Private network that new servers are attached to when a request names it. */
   readonly network: { readonly name: string; readonly ipRange: string };
+  /** What is guessed about the API, or differs between projects; the rest as in DEFAULT_KNOBS. */
+  readonly knobs?: Partial<CloudKnobs>;
 }
 
 export interface Cloud {

@@ -1,0 +1,101 @@
+import type { Clock } from '../../src/base/clock.ts';
+import { textOf } from '../../src/base/failure.ts';
+import type { Random } from '../../src/base/random.ts';
+import { isLocked } from './errors.ts';
+import type { Delay } from './knobs.ts';
+import type { Action, Project, Resource } from './state.ts';
+
+export interface ActionSpec {
+  readonly command: string;
+  readonly resources: readonly Resource[];
+  /** Resources no other action may change meanwhile; default all but networks. */
+  readonly locks?: readonly Resource[];
+  readonly delay: Delay;
+  /** Starts to run when this one has ended. */
+  readonly after?: Action;
+  /** What it does, when it succeeds; a throw makes it end in `error`. */
+  readonly effect: () => Promise<void> | void;
+}
+
+/** Runs the project's actions: each takes its time, holds its locks, and lands its effect at the end. */
+export interface ActionRunner {
+  /** Throws `locked` when another action runs on one of the resources. */
+  start(spec: ActionSpec): Action;
+  isLocked(resource: Resource): boolean;
+  /** Throws `locked`, for changes that are no action. */
+  assertFree(resource: Resource): void;
+  /** Ends the waiting; running actions stay as they are. */
+  close(): Promise<void>;
+}
+
+const keyOf = ({ type, id }: Resource): string => `${type}/${id}`;
+const WORDS = { server: 'server', floating_ip: 'floating IP', network: 'network' } as const;
+
+export function createActionRunner(ports: {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly speed: number;
+  readonly project: Project;
+}): ActionRunner {
+  const { clock, random, speed, project } = ports;
+  const locks = new Map<string, number>();
+  const closing = new AbortController();
+  const running = new Map<Action, Promise<void>>();
+
+  const assertFree = (resource: Resource): void => {
+    if (locks.has(keyOf(resource))) throw isLocked(WORDS[resource.type]);
+  };
+
+  const run = async (action: Action, spec: ActionSpec): Promise<void> => {
+    if (spec.after !== undefined) await running.get(spec.after);
+    const [least, most] = spec.delay;
+    await clock.sleep((least + random.next() * (most - least)) / speed, closing.signal);
+    if (spec.after?.status === 'error') throw new Error(`${spec.after.command} failed`);
+    await spec.effect();
+  };
+
+  const end = (action: Action, held: readonly Resource[], error: unknown): void => {
+    // The lab is going down: nobody will ask.
+    if (closing.signal.aborted) return;
+    for (const resource of held) if (locks.get(keyOf(resource)) === action.id) locks.delete(keyOf(resource));
+    action.finished = clock.wall();
+    action.progress = 100;
+    action.status = error === undefined ? 'success' : 'error';
+    action.error = error === undefined ? null : { code: 'action_failed', message: textOf(error) };
+  };
+
+  return {
+    start(spec) {
+      const held = spec.locks ?? spec.resources.filter((resource) => resource.type !== 'network');
+      // A follow-up runs on what its forerunner holds, and takes the lock over.
+      if (spec.after === undefined) for (const resource of held) assertFree(resource);
+      const action: Action = {
+        id: project.nextId(),
+        command: spec.command,
+        status: 'running',
+        progress: 0,
+        started: clock.wall(),
+        finished: null,
+        resources: spec.resources,
+        error: null,
+      };
+      for (const resource of held) locks.set(keyOf(resource), action.id);
+      project.actions.set(action.id, action);
+      const done = run(action, spec).then(
+        () => end(action, held, undefined),
+        (error: unknown) => end(action, held, error),
+      );
+      running.set(
+        action,
+        done.finally(() => running.delete(action)),
+      );
+      return action;
+    },
+    isLocked: (resource) => locks.has(keyOf(resource)),
+    assertFree,
+    async close() {
+      closing.abort();
+      await Promise.all(running.values());
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { Failure, textOf } from '../../src/base/failure.ts';
+import { actionRoutes } from './action-routes.ts';
+import { createActionRunner } from './actions.ts';
+import { byIdOrName, IMAGES, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
+import { floatingIPRoutes } from './floating-ips.ts';
+import { createApp } from './http.ts';
+import { DEFAULT_KNOBS } from './knobs.ts';
+import { checkLabels } from './labels.ts';
+import { lookupRoutes } from './lookups.ts';
+import type { CloudContext } from './routes.ts';
+import { serverActionRoutes } from './server-actions.ts';
+import { serverRoutes } from './servers.ts';
+import { asCloudFloatingIP, asCloudServer, createProject, type Server } from './state.ts';
+import type { Cloud, CloudOptions } from './types.ts';
+
+/** One Hetzner Cloud project, answering over HTTP as the API of the chosen era does. Port 0 takes any free one. */
+export async function startCloud(options: CloudOptions): Promise<Cloud> {
+  const { clock, random, speed } = options;
+  const project = createProject(random, options.network, clock.wall());
+  const actions = createActionRunner({ clock, random, speed, project });
+  const context: CloudContext = { options, knobs: { ...DEFAULT_KNOBS, ...options.knobs }, project, actions };
+  const app = createApp(context, {
+    ...actionRoutes(context),
+    ...serverRoutes(context),
+    ...serverActionRoutes(context),
+    ...floatingIPRoutes(context),
+    ...lookupRoutes(context),
+  });
+
+  const listener = getRequestListener(app.fetch);
+  const server = createServer((request, response) => void listener(request, response));
+  server.listen({ host: options.address, port: options.port });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new Failure({
+      code: 'lab-port-in-use',
+      what: `the cloud API cannot listen on ${options.address}:${options.port}`,
+      why: textOf(error),
+      state: 'nothing of the cloud was started',
+      next: `find what listens there with "ss -ltnp sport = :${options.port}", end it, and run the command again`,
+      cause: error,
+    });
+  }
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : options.port;
+
+  return {
+    url: `http://${options.address}:${port}/v1`,
+    servers: () => [...project.servers.values()].map(asCloudServer),
+    floatingIPs: () => [...project.floatingIPs.values()].map(asCloudFloatingIP),
+    addServer(spec) {
+      const location = byIdOrName(LOCATIONS, spec.location ?? 'fsn1');
+      const [type, image] = [byIdOrName(SERVER_TYPES, 'cx33'), byIdOrName(IMAGES, 'debian-12')];
+      if (location === undefined || type === undefined || image === undefined)
+        throw new RangeError(`unknown location ${spec.location}`);
+      const added: Server = {
+        id: project.nextId(),
+        name: spec.name,
+        status: 'running',
+        created: clock.wall(),
+        publicIPv4: options.effects.allocate('public'),
+        privateIPv4: options.effects.allocate('private'),
+        primaryIP: project.nextId(),
+        dnsPtr: null,
+        attached: { aliasIPs: [] },
+        type,
+        image,
+        location,
+        labels: checkLabels(spec.labels),
+        protection: { delete: false, rebuild: false },
+        userData: spec.userData,
+      };
+      project.servers.set(added.id, added);
+      return asCloudServer(added);
+    },
+    stopped(id) {
+      const stopped = project.servers.get(id);
+      if (stopped !== undefined && stopped.status === 'running') stopped.status = 'off';
+    },
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await Promise.all([closed, actions.close()]);
+    },
+  };
+}

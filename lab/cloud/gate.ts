@@ -1,0 +1,60 @@
+import type { Clock } from '../../src/base/clock.ts';
+import { ApiError } from './errors.ts';
+import type { CloudKnobs } from './knobs.ts';
+import type { CloudOptions } from './types.ts';
+
+/** The project's budget of requests: one bucket for all tokens, calls without a token included. */
+export interface RateBucket {
+  /** Takes one request out; false when none is left. */
+  take(): boolean;
+  /** RateLimit-* as they stand now; the reset is the time (Unix seconds) when the bucket is full again. */
+  headers(): Record<string, string>;
+}
+
+export function createRateBucket(clock: Clock, { capacity, refillPerSecond }: CloudKnobs['rateLimit']): RateBucket {
+  let level = capacity;
+  let at = clock.now();
+  const refill = (): void => {
+    const now = clock.now();
+    level = Math.min(capacity, level + ((now - at) / 1000) * refillPerSecond);
+    at = now;
+  };
+  return {
+    take() {
+      refill();
+      if (level < 1) return false;
+      level -= 1;
+      return true;
+    },
+    headers() {
+      refill();
+      const full = clock.wall().getTime() / 1000 + (capacity - level) / refillPerSecond;
+      return {
+        'RateLimit-Limit': String(capacity),
+        'RateLimit-Remaining': String(Math.floor(level)),
+        'RateLimit-Reset': String(Math.ceil(full)),
+      };
+    },
+  };
+}
+
+/** Lets a request in or throws the API's refusal. A token only ever passes through here: it is compared and forgotten. */
+export function createGate(
+  options: Pick<CloudOptions, 'tokens' | 'era'>,
+  knobs: CloudKnobs,
+  bucket: RateBucket,
+): (authorization: string | undefined, method: string) => void {
+  return (authorization, method) => {
+    if (!bucket.take()) {
+      throw new ApiError(429, 'rate_limit_exceeded', `limit of ${knobs.rateLimit.capacity} requests per hour reached`);
+    }
+    const token = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1];
+    if (token !== undefined && options.tokens.readWrite.includes(token)) return;
+    if (token === undefined || !options.tokens.readOnly.includes(token)) {
+      throw new ApiError(401, 'unauthorized', 'unable to authenticate');
+    }
+    if (method === 'GET' || method === 'HEAD') return;
+    const { status, code } = knobs.readOnlyWrite[options.era];
+    throw new ApiError(status, code, 'the token is only allowed to perform GET requests');
+  };
+}

@@ -1,0 +1,69 @@
+import type { Era } from './types.ts';
+
+/** A time in milliseconds, drawn evenly from [least, most]; divided by the lab's speed. */
+export type Delay = readonly [least: number, most: number];
+
+/**
+ * What is not known for certain about Hetzner's API, or differs from project to project, gathered in one place.
+ * `guess` in a comment means: no document and no client says it; the value is what fits best with what they do say.
+ */
+export interface CloudKnobs {
+  /** How long an action runs before its effect lands. No official figure exists for any of them: guess, from users' reports. */
+  readonly delays: {
+    readonly assign: Delay;
+    readonly unassign: Delay;
+    readonly createServer: Delay;
+    readonly startServer: Delay;
+    readonly deleteServer: Delay;
+    readonly power: Delay;
+    readonly network: Delay;
+    readonly setting: Delay;
+  };
+  /** Per project; Hetzner raises them on request. */
+  readonly quotas: { readonly servers: number; readonly floatingIPs: number; readonly floatingIPsPerServer: number };
+  /** One bucket per project, shared by all its tokens. Some projects report 7200. */
+  readonly rateLimit: { readonly capacity: number; readonly refillPerSecond: number };
+  /** Assigning an address to the server that has it already. The documented `floating_ip_assigned` does not say when: guess. */
+  readonly assignToHolder: 'ok' | 'floating_ip_assigned';
+  /** Whether a running assign locks the server too, or only the address: guess. */
+  readonly assignLocksServer: boolean;
+  /** Unassigning an address that is nowhere is an error "without a code of its own": status and code are a guess. */
+  readonly unassignUnassigned: { readonly status: number; readonly code: string };
+  /** Assigning across network zones: status and code are a guess. */
+  readonly crossZone: { readonly status: number; readonly code: string };
+  /** A write with a read-only token. `token_readonly` (401) gave way to `forbidden`; the status of the new one is a guess. */
+  readonly readOnlyWrite: Readonly<Record<Era, { readonly status: number; readonly code: string }>>;
+  /** `per_page` above the limit: guess (refused; the other reading would be to cut it). */
+  readonly perPageAboveLimit: 'refuse' | 'cut';
+  /** A server shows `starting` and `stopping` while such an action runs: guess. */
+  readonly transitionalStatus: boolean;
+  /** Largest request body in bytes: guess. */
+  readonly bodyLimit: number;
+}
+
+export const DEFAULT_KNOBS: CloudKnobs = {
+  delays: {
+    assign: [1_000, 3_000],
+    unassign: [1_000, 3_000],
+    createServer: [10_000, 30_000],
+    startServer: [1_000, 2_000],
+    deleteServer: [2_000, 5_000],
+    power: [1_000, 3_000],
+    network: [1_000, 3_000],
+    setting: [200, 600],
+  },
+  quotas: { servers: 10, floatingIPs: 10, floatingIPsPerServer: 20 },
+  rateLimit: { capacity: 3_600, refillPerSecond: 1 },
+  assignToHolder: 'ok',
+  assignLocksServer: true,
+  unassignUnassigned: { status: 422, code: 'service_error' },
+  crossZone: { status: 422, code: 'invalid_input' },
+  readOnlyWrite: {
+    '2025': { status: 401, code: 'token_readonly' },
+    'until-2026-09': { status: 401, code: 'token_readonly' },
+    'from-2026-10': { status: 403, code: 'forbidden' },
+  },
+  perPageAboveLimit: 'refuse',
+  transitionalStatus: true,
+  bodyLimit: 1_048_576,
+};
