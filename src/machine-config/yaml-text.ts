@@ -40,6 +40,12 @@ export function parseYaml(text: string): readonly YamlDocument[] {
         positioned(lines, error.pos[0]),
       );
     }
+    if (ast.directives.yaml.explicit === true && ast.directives.yaml.version !== '1.1') {
+      throw new MachineConfigError('unreadable', 'Talos takes no other %YAML directive than 1.1', {
+        line: 1,
+        column: 1,
+      });
+    }
     return {
       ast,
       positionOf: (node) => (isNode(node) && node.range ? positioned(lines, node.range[0]) : undefined),

@@ -18,15 +18,19 @@ export interface NamedPatch {
 }
 
 const API_VERSION = 'v1alpha1';
-/** What Talos before 1.14 leaves of a deletion that met nothing. */
-const STRAY = 'stray';
 
 function toYaml(value: Value): string {
   return stringify(value, { lineWidth: 0, indent: 4, compat: 'yaml-1.1' });
 }
 
 function encodeDocument(document: ConfigDocument, minor: number): Value {
-  if (document.kind === STRAY) return new Map();
+  if (document.stray === true && document.name !== undefined) {
+    throw new MachineConfigError(
+      'patch',
+      `there is no document ${identity(document)} to delete: talosctl before 1.14 crashes here`,
+    );
+  }
+  if (document.stray === true) return new Map();
   const fields = encode({ kind: 'struct', struct: document.struct }, document.fields, minor);
   if (document.kind === LEGACY_KIND) return fields;
   const meta: StructValue = new Map([
@@ -42,10 +46,13 @@ function applyStrategic(
   minor: number,
 ): ConfigDocument[] {
   const documents = [...base];
-  const known = (id: string): number => documents.findIndex((document) => identity(document) === id);
+  // Before 1.14 a patch's document meets only what was there before the patch; that it also meets what the same patch added is
+  // a guess for 1.14, where a patch may name a document twice.
+  const met = new Set(base.map(identity));
   for (const step of patch.steps) {
     const target = 'delete' in step ? step.delete : step.merge;
-    const index = known(identity(target));
+    const id = identity(target);
+    const index = minor >= 14 || met.has(id) ? documents.findIndex((document) => identity(document) === id) : -1;
     const found = documents[index];
     if ('merge' in step) {
       if (found === undefined) {
@@ -66,14 +73,9 @@ function applyStrategic(
     if (found !== undefined) {
       const left = applyDeletion(found, step.delete, minor);
       documents.splice(index, 1, ...(left === undefined ? [] : [left]));
+      if (left === undefined) met.delete(id);
     } else if (minor < 14) {
-      if (target.name !== undefined) {
-        throw new MachineConfigError(
-          'patch',
-          `there is no document ${identity(target)} to delete: talosctl ${API_VERSION} before 1.14 crashes here`,
-        );
-      }
-      documents.push({ kind: STRAY, struct: '', name: `${documents.length}`, fields: new Map() });
+      documents.push({ kind: target.kind, struct: '', name: target.name, fields: new Map(), stray: true });
     }
   }
   return arrange(documents);

@@ -18,7 +18,11 @@ const LIMITS: Partial<Record<LeafName, bigint>> = { u8: 1n << 8n, u16: 1n << 16n
 
 /** The node itself, also when it is written as a reference to another. */
 export function follow(node: Part, context: Context): Part {
-  return isAlias(node) ? follow(node.resolve(context.document.ast) ?? null, context) : node;
+  if (!isAlias(node)) return node;
+  const target = node.resolve(context.document.ast);
+  return target === undefined
+    ? fail(node, context, 'unreadable', `unknown anchor '${node.source}' referenced`)
+    : follow(target, context);
 }
 
 export function fail(node: Part, context: Context, code: MachineConfigErrorCode, what: string): never {
@@ -66,13 +70,15 @@ export function textOf(node: Part, context: Context): string {
   return resolved.tag === 'null' ? '' : resolved.text;
 }
 
+function wholeOf(resolved: Resolved, minor: number): bigint | undefined {
+  if (resolved.tag === 'int') return resolved.value;
+  if (resolved.tag !== 'float' || !Number.isFinite(resolved.value)) return undefined;
+  // Talos before 1.13 cuts a fraction off, later ones refuse it.
+  return minor >= 13 && !Number.isInteger(resolved.value) ? undefined : BigInt(Math.trunc(resolved.value));
+}
+
 function decodeInteger(leaf: LeafName, resolved: Resolved, node: Part, context: Context): Value {
-  const value =
-    resolved.tag === 'int'
-      ? resolved.value
-      : resolved.tag === 'float' && Number.isFinite(resolved.value)
-        ? BigInt(Math.trunc(resolved.value))
-        : undefined;
+  const value = wholeOf(resolved, context.minor);
   if (value === undefined) return fail(node, context, 'type', `expected a whole number, found ${shown(node)}`);
   const limit = LIMITS[leaf === 'mode' ? 'u32' : leaf];
   if (limit === undefined ? value < -(1n << 63n) || value >= 1n << 63n : value < 0n || value >= limit) {
@@ -113,7 +119,9 @@ function decodeArg(node: Part, context: Context): Value {
   if (isNull(target)) return '';
   if (isScalar(target)) return textOf(target, context);
   if (isSeq(target) && context.minor >= 13)
-    return target.items.map((item) => textOf(follow(item as Part, context), context));
+    return target.items
+      .filter((item) => !isNull(follow(item as Part, context)))
+      .map((item) => textOf(follow(item as Part, context), context));
   const found = shown(target);
   return fail(
     target,
@@ -164,7 +172,7 @@ function decodeLeaf(leaf: LeafName, node: Part, context: Context): Value {
   if (leaf === 'duration' && resolved.tag !== 'str')
     return fail(node, context, 'type', 'expected a duration such as 30s');
   return (
-    canonical(leaf, textOf(node, context)) ??
+    canonical(leaf, textOf(node, context), context.minor) ??
     fail(node, context, 'type', `${JSON.stringify(textOf(node, context))} is not a valid ${leaf}`)
   );
 }
@@ -194,6 +202,12 @@ export function decodeFields(
   return result;
 }
 
+/** The items of a list. Empty ones stay where an item may be unset, and are left out where not. */
+function decodeItems(of: Type, items: readonly Part[], context: Context): Value[] {
+  const decoded = items.map((item) => decode(of, item, context));
+  return of.kind === 'pointer' ? decoded.map((item) => item ?? null) : decoded.filter((item) => item !== undefined);
+}
+
 /** Reads a node as the given type, as strictly as Talos does; null and absent are undefined. */
 export function decode(type: Type, node: Part, context: Context): Value {
   const target = follow(node, context);
@@ -206,17 +220,17 @@ export function decode(type: Type, node: Part, context: Context): Value {
     case 'enum': {
       const text = textOf(target, context);
       const known = type.values.find((value) => value.toLowerCase() === text.toLowerCase());
-      if (known !== undefined && (known !== '' || text === '')) return known;
+      if (known !== undefined && !known.includes('(')) return known;
       return fail(
         target,
         context,
         'unknown',
-        `${JSON.stringify(text)} is none of ${type.values.filter((value) => value !== '').join(', ')}`,
+        `${JSON.stringify(text)} is none of ${type.values.filter((value) => !value.includes('(')).join(', ')}`,
       );
     }
     case 'list':
       if (!isSeq(target)) return fail(target, context, 'type', `expected a list, found ${shown(target)}`);
-      return target.items.map((item) => decode(type.of, item as Part, context) ?? null);
+      return decodeItems(type.of, target.items as Part[], context);
     case 'map':
       if (!isMap(target)) return fail(target, context, 'type', `expected a map, found ${shown(target)}`);
       return new Map(entries(target, context).map(({ key, value }) => [key, decode(type.of, value, context) ?? null]));

@@ -14,6 +14,8 @@ export interface ConfigDocument {
   /** Undefined for kinds that have no name. */
   readonly name: string | undefined;
   readonly fields: StructValue;
+  /** Not a document at all: what Talos before 1.14 leaves of a deletion that met nothing. */
+  readonly stray?: boolean;
 }
 
 export const LEGACY_KIND = 'v1alpha1';
@@ -104,8 +106,8 @@ export function arrange(documents: readonly ConfigDocument[], repetitionsAllowed
   if (legacy.length > 1 && !repetitionsAllowed)
     throw new MachineConfigError('conflict', 'there are two v1alpha1 documents (duplicate v1alpha1.Config)');
   const seen = new Set<string>();
-  for (const { kind, name = '' } of documents) {
-    if (kind === LEGACY_KIND) continue;
+  for (const { kind, name = '', stray } of documents) {
+    if (kind === LEGACY_KIND || stray === true) continue;
     if (seen.has(`${kind}/${name}`) && !repetitionsAllowed) {
       throw new MachineConfigError('conflict', `there are two documents ${kind}/${name} (duplicate document)`);
     }

@@ -87,13 +87,14 @@ function valueOf(operation: Operation): Value {
 
 /** Applies the operations one after another to a copy of the document. The first that does not apply refuses them all. */
 export function applyJsonPatch(document: Value, operations: readonly Operation[]): Value {
-  const root = copy(document);
+  let root = copy(document);
   for (const operation of operations) {
     const kind = textField(operation, 'op');
     switch (kind) {
       case 'add':
       case 'replace':
-        put(root, textField(operation, 'path'), valueOf(operation), kind);
+        if (kind === 'replace' && textField(operation, 'path') === '') root = valueOf(operation);
+        else put(root, textField(operation, 'path'), valueOf(operation), kind);
         break;
       case 'remove':
         remove(root, textField(operation, 'path'), kind);
@@ -105,7 +106,7 @@ export function applyJsonPatch(document: Value, operations: readonly Operation[]
         break;
       }
       case 'copy':
-        put(root, textField(operation, 'path'), copy(read(root, textField(operation, 'from'), kind)), kind);
+        put(root, textField(operation, 'path'), copy(read(root, textField(operation, 'from'), kind) ?? null), kind);
         break;
       case 'test': {
         const path = textField(operation, 'path');

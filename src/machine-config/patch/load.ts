@@ -1,7 +1,7 @@
 import { isMap, isSeq } from 'yaml';
 import { MachineConfigError } from '../error.ts';
 import { parseYaml, type YamlDocument } from '../yaml-text.ts';
-import { decodeAny } from './decode.ts';
+import { decodeAny, isNull } from './decode.ts';
 import { type Deletion, takeDeletions } from './deletion.ts';
 import { arrange, type ConfigDocument, decodeDocument, LEGACY_KIND, refuseRepetition } from './document.ts';
 import type { Operation } from './json-patch.ts';
@@ -42,7 +42,7 @@ function loadStrategic(documents: readonly YamlDocument[], minor: number): Patch
 function loadJson(documents: readonly YamlDocument[], minor: number): Patch | undefined {
   const document = documents[0];
   const root = document?.ast.contents;
-  if (document === undefined || root === null || root === undefined) return { form: 'json', operations: [] };
+  if (document === undefined || (!isMap(root) && isNull(root))) return { form: 'json', operations: [] };
   if (!isSeq(root)) return undefined;
   const list = decodeAny(root, { document, minor });
   if (!Array.isArray(list) || !list.every(isStruct)) return undefined;

@@ -46,7 +46,7 @@ function mergeAny(left: Value, right: Value): Value {
 
 /** Sizes and addresses that Talos' merge treats in its own way. */
 function mergeText(leaf: LeafName, left: Value, right: Value, context: MergeContext): Value {
-  if (leaf === 'cel' || leaf === 'bytesize') return right;
+  if (leaf === 'cel' || leaf === 'bytesize' || (leaf === 'size' && context.minor < 12)) return right;
   if (leaf === 'url')
     return typeof left === 'string' && typeof right === 'string' ? mergeUrls(left, right) : (right ?? left);
   if (leaf === 'size' && typeof left === 'string' && left !== '' && !left.includes('%')) {
@@ -87,6 +87,8 @@ function mergeByRule(
   const result = [...left];
   const images = rule === 'put-image' ? [...left] : undefined;
   for (const item of right) {
+    if (!isStruct(item))
+      throw new MachineConfigError('patch', 'a list of the patch has an empty item (talosctl crashes here)');
     const index = !isStruct(item)
       ? -1
       : rule === 'devices'
@@ -150,7 +152,7 @@ function mergeLeaf(
     case 'args':
       return isStruct(right) && right.size > 0 ? new Map([...(isStruct(left) ? left : []), ...copy(right)]) : left;
     case 'object':
-      return right === undefined || right === null ? left : replace ? copy(right) : mergeAny(left, right);
+      return !isStruct(right) || right.size === 0 ? left : replace ? copy(right) : mergeAny(left, right);
     case 'pem':
     case 'pemcert':
     case 'pemkey':

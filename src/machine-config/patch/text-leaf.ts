@@ -80,13 +80,15 @@ export function canonicalBase64(text: string): string | undefined {
   return /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(clean) ? clean : undefined;
 }
 
-const CANONICAL: Partial<Record<LeafName, (text: string) => string | undefined>> = {
+const CANONICAL: Partial<Record<LeafName, (text: string, minor: number) => string | undefined>> = {
   addr: (text) => (text === '' ? '' : canonicalAddress(text)),
   ip: (text) => (text === '' ? '' : canonicalAddress(text)),
   prefix: (text) => (text === '' ? '' : canonicalPrefix(text)),
   addrport: (text) => (text === '' ? '' : canonicalAddressPort(text)),
-  url: canonicalUrl,
-  size: (text) => canonicalSize(text, true),
+  // From Talos 1.13 a host with several colons must stand in brackets (stricter URLs of its Go).
+  url: (text, minor) => canonicalUrl(text, minor >= 13),
+  // Talos 1.11 knows no percentage; that 1.12 does is a guess.
+  size: (text, minor) => canonicalSize(text, minor >= 12),
   bytesize: (text) => canonicalSize(text, false),
   cel: (text) => text,
   trimmed: (text) => text.trim(),
@@ -100,7 +102,8 @@ const CANONICAL: Partial<Record<LeafName, (text: string) => string | undefined>>
 export const isTextLeaf = (leaf: LeafName): boolean => CANONICAL[leaf] !== undefined;
 
 /** The one spelling in which Talos writes such a text; undefined when the text is not of that kind. */
-export const canonical = (leaf: LeafName, text: string): string | undefined => CANONICAL[leaf]?.(text);
+export const canonical = (leaf: LeafName, text: string, minor: number): string | undefined =>
+  CANONICAL[leaf]?.(text, minor);
 
 /** How the leaf is written when nothing is set. */
 export const emptyText = (leaf: LeafName): string => (leaf === 'duration' ? '0s' : leaf === 'table' ? 'unspec' : '');

@@ -9,15 +9,16 @@ interface Parts {
   fragment: string;
 }
 
-function validHost(host: string): boolean {
+function validHost(host: string, strict: boolean): boolean {
   if (host.startsWith('[')) return /^\[[0-9a-fA-F:.]+(%25[^\]]+)?\](:\d*)?$/.test(host);
   const colon = host.indexOf(':');
+  if (strict && colon !== host.lastIndexOf(':')) return false;
   if (colon >= 0 && !/^:\d*$/.test(host.slice(host.lastIndexOf(':')))) return false;
   return !/[\s<>"\\^`{|}[\]]/.test(host);
 }
 
 /** The parts of a URL, or a sentence saying why the text is none. */
-function parse(text: string): Parts | string {
+function parse(text: string, strict = false): Parts | string {
   // eslint-disable-next-line no-control-regex -- these are the characters Talos refuses in a URL
   if (/[\u0000-\u0020\u007F]/.test(text.split('#', 1)[0] ?? '')) return 'contains a space or a control character';
   const hash = text.indexOf('#');
@@ -39,7 +40,7 @@ function parse(text: string): Parts | string {
     const authority = slash < 0 ? rest.slice(2) : rest.slice(2, slash);
     const at = authority.lastIndexOf('@');
     const host = authority.slice(at + 1);
-    if (!validHost(host)) return `has no valid host (${JSON.stringify(host)})`;
+    if (!validHost(host, strict)) return `has no valid host (${JSON.stringify(host)})`;
     return { ...parts, user: at < 0 ? '' : authority.slice(0, at), host, path: slash < 0 ? '' : rest.slice(slash) };
   }
   return { ...parts, path: rest };
@@ -56,8 +57,8 @@ function format(parts: Parts): string {
 }
 
 /** The URL in Talos' spelling; undefined when the text is none. */
-export function canonicalUrl(text: string): string | undefined {
-  const parts = parse(text);
+export function canonicalUrl(text: string, strict: boolean): string | undefined {
+  const parts = parse(text, strict);
   return typeof parts === 'string' ? undefined : format(parts);
 }
 
