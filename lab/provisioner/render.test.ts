@@ -12,6 +12,7 @@ import { createSecrets, parseSecrets } from './secrets.ts';
 import { renderTalosconfig } from './talosconfig.ts';
 import { DEFAULT_KUBERNETES, type ClusterFacts, type Secrets } from './types.ts';
 import { fromTalosPair } from '../pki/keys.ts';
+import { readConfig } from '../talos/config/read.ts';
 import { certificateFacts } from '../pki/facts.ts';
 
 const documentsOf = (text: string): unknown[] => parseAllDocuments(text).map((document) => document.toJS() as unknown);
@@ -140,6 +141,40 @@ describe('patches', () => {
     const failure = await renderConfig(dir, 'worker').catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(Failure);
     expect(String(failure)).toMatch(message);
+  });
+});
+
+describe('a rendered config', () => {
+  it.each(Object.entries(DEFAULT_KUBERNETES) as [ClusterFacts['talosVersion'], string][])(
+    'is one that a %s node accepts, with and without patches',
+    async (talosVersion, kubernetesVersion) => {
+      const facts = { hostname: 'n', links: [], addresses: [], externalAddresses: [], earlierAddresses: [] };
+      const patches = { cluster: { 'add-names.yaml': 'machine:\n  certSANs: [api.example.net]\n' } };
+      for (const given of [{}, { patches }]) {
+        await writeProvisioner(dir, { secrets, cluster: { ...cluster, talosVersion, kubernetesVersion }, ...given });
+        for (const role of ['control-plane', 'worker'] as const) {
+          const verdict = readConfig(await renderConfig(dir, role), talosVersion, facts);
+          if (verdict.kind === 'refused') expect.fail(verdict.message);
+          expect(verdict.derived).toMatchObject({
+            role,
+            endpoint: cluster.endpoint,
+            clusterName: 'prod',
+            kubernetesVersion,
+          });
+          expect(verdict.derived.pki.machineCA.crt).toContain('BEGIN CERTIFICATE');
+        }
+      }
+    },
+  );
+
+  it('fails with the name of a patch that does not apply', async () => {
+    await writeProvisioner(dir, {
+      secrets,
+      cluster,
+      patches: { workers: { 'break-config.yaml': 'machine:\n  certSAN: [x]\n' } },
+    });
+    expect(await renderConfig(dir, 'control-plane')).toBe(baseConfig(secrets, cluster, 'control-plane'));
+    await expect(renderConfig(dir, 'worker')).rejects.toThrow(/break-config\.yaml.*certSAN/s);
   });
 });
 

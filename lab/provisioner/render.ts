@@ -1,5 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Failure } from '../../src/base/failure.ts';
+import { MachineConfigError } from '../../src/machine-config/error.ts';
+import { applyPatches } from '../../src/machine-config/patch/apply.ts';
 import { baseConfig } from './base-config.ts';
 import { readCluster, readPatches, readSecrets } from './folder.ts';
 import { parseEnv, resolveReferences } from './references.ts';
@@ -30,6 +33,17 @@ export async function renderConfig(dir: string, role: Role): Promise<string> {
   }));
   const base = baseConfig(secrets, cluster, role);
   if (patches.length === 0) return base;
-  const { applyPatches } = await import('../../src/machine-config/patch/apply.ts');
-  return applyPatches(base, patches, cluster.talosVersion);
+  try {
+    return applyPatches(base, patches, cluster.talosVersion);
+  } catch (error) {
+    if (!(error instanceof MachineConfigError)) throw error;
+    throw new Failure({
+      code: 'provisioner-patch',
+      what: `the provisioner cannot render the config of a ${role}`,
+      why: error.message,
+      state: 'no machine config was rendered, no node was created',
+      next: `correct the patch below ${path.join(dir, 'talos')}`,
+      cause: error,
+    });
+  }
 }
