@@ -45,7 +45,8 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
   async function read<T>(call: (options: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const deadline = systemClock.now() + timeoutMs;
     for (;;) {
-      const left = Math.max(1, deadline - systemClock.now());
+      // Whole milliseconds: gRPC knows no others.
+      const left = Math.max(1, Math.ceil(deadline - systemClock.now()));
       try {
         return await call({ timeoutMs: left, ...(signal === undefined ? {} : { signal }) });
       } catch (error) {

@@ -122,8 +122,8 @@ export class Cluster {
     return leader?.run !== undefined && leader.run === this.#leaderRun && !leader.isLearner && this.#hasQuorum();
   }
 
-  /** Runs a change through the cluster: now, when there is a leader, or never ("request timed out"). */
-  async propose<T>(signal: AbortSignal, change: () => T): Promise<T> {
+  /** Runs a change that `asked` was asked for through the cluster: now, when there is a leader, or never ("request timed out"). */
+  async propose<T>(asked: MemberRecord, signal: AbortSignal, change: () => T): Promise<T> {
     const start = this.now;
     let sentTo = this.#leaderRun;
     let lost = false;
@@ -137,7 +137,7 @@ export class Cluster {
         this.#index += 1n;
         return { value: change() };
       },
-      () => this.#late(start),
+      () => this.#late(asked, start),
     );
     return value;
   }
@@ -252,8 +252,10 @@ export class Cluster {
     return voters.filter((member) => member.run !== undefined).length >= quorumOf(voters.length);
   }
 
-  #late(start: number): ConnectError {
-    const lostWithLeader = start < this.#electedAt && start > this.#electedAt - 2 * TIMES.electionMs;
+  /** Only the new leader itself knows when it was elected, and suspects its predecessor. */
+  #late(asked: MemberRecord, start: number): ConnectError {
+    const lostWithLeader =
+      asked.id === this.#leader && start < this.#electedAt && start > this.#electedAt - 2 * TIMES.electionMs;
     return refuse(lostWithLeader ? 'timedOutLeaderFailed' : 'timedOut');
   }
 
@@ -266,7 +268,8 @@ export class Cluster {
         member.clientURLs = member.run.clientURLs;
       }
     }
-    for (const look of [...this.#waiters]) look();
+    const looking = Array.from(this.#waiters);
+    for (const look of looking) look();
   }
 
   async #until<T>(signal: AbortSignal, look: () => T | undefined, late: () => ConnectError): Promise<T> {

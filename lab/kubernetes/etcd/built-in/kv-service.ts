@@ -39,27 +39,27 @@ export function kvService(served: Served): ServiceImpl<typeof KV> {
     },
     put: async (request, context) => {
       admit(served, context);
-      return await cluster.propose(context.signal, () => {
+      return await cluster.propose(served.member, context.signal, () => {
         checkSpace();
         return stamp(served, answerPut(cluster, request));
       });
     },
     deleteRange: async (request, context) => {
       admit(served, context);
-      return await cluster.propose(context.signal, () => stamp(served, answerDelete(cluster, request)));
+      return await cluster.propose(served.member, context.signal, () => stamp(served, answerDelete(cluster, request)));
     },
     txn: async (request, context) => {
       admit(served, context);
       const answer = (): TxnResponse => stamp(served, answerTxn(cluster, request));
       if (isReadOnly(request)) return isSerializable(request) ? answer() : await cluster.read(context.signal, answer);
-      return await cluster.propose(context.signal, () => {
+      return await cluster.propose(served.member, context.signal, () => {
         if (writes(request)) checkSpace();
         return answer();
       });
     },
     compact: async (request, context) => {
       admit(served, context);
-      return await cluster.propose(context.signal, () => {
+      return await cluster.propose(served.member, context.signal, () => {
         cluster.store.compact(request.revision);
         return { header: headerOf(served) };
       });

@@ -47,6 +47,7 @@ function sortKey(target: SortBy): (a: Version, b: Version) => number {
       return (a, b) => compareValues(a.mod, b.mod);
     case SortBy.VALUE:
       return (a, b) => Buffer.compare(a.value, b.value);
+    case SortBy.KEY:
     default:
       return (a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
   }
@@ -124,6 +125,7 @@ function holds(result: Result, order: number): boolean {
       return order < 0;
     case Result.NOT_EQUAL:
       return order !== 0;
+    case Result.EQUAL:
     default:
       return order === 0;
   }
@@ -144,6 +146,7 @@ function compareOne(compare: Compare, kv: Version | undefined): boolean {
       return holds(compare.result, compareValues(kv?.mod ?? 0n, number));
     case Target.LEASE:
       return holds(compare.result, compareValues(kv?.lease ?? 0n, number));
+    case Target.VERSION:
     default:
       return holds(compare.result, compareValues(kv?.version ?? 0n, number));
   }
@@ -206,7 +209,8 @@ function runOp(keyspace: Keyspace, { op, nested }: Branch['ops'][number], writer
       return { case: 'responsePut', value: doPut(keyspace, op.value, writer) };
     case 'requestDeleteRange':
       return { case: 'responseDeleteRange', value: doDelete(keyspace, op.value, writer) };
-    default:
+    case 'requestTxn':
+    case undefined:
       return nested === undefined
         ? { case: undefined }
         : { case: 'responseTxn', value: runBranch(keyspace, nested, writer) };

@@ -14,7 +14,7 @@ export function leaseService(served: Served): ServiceImpl<typeof Lease> {
   return {
     leaseGrant: async (request, context) => {
       admit(served, context);
-      return await cluster.propose(context.signal, () => {
+      return await cluster.propose(served.member, context.signal, () => {
         if (cluster.alarms.some(({ alarm }) => alarm === AlarmType.NOSPACE)) throw refuse('noSpace');
         const ID = request.ID === 0n ? newId(() => cluster.random.next()) : request.ID;
         const TTL = cluster.leases.grant(ID, request.TTL, cluster.now);
@@ -24,7 +24,7 @@ export function leaseService(served: Served): ServiceImpl<typeof Lease> {
     },
     leaseRevoke: async (request, context) => {
       admit(served, context);
-      return await cluster.propose(context.signal, () => {
+      return await cluster.propose(served.member, context.signal, () => {
         cluster.removeKeysOfLease(request.ID);
         return { header: header() };
       });

@@ -44,7 +44,7 @@ export function maintenanceService(served: Served): ServiceImpl<typeof Maintenan
       const { memberID, alarm } = request;
       const matches = (one: AlarmMember): boolean =>
         (memberID === 0n || one.memberID === memberID) && (alarm === AlarmType.NONE || one.alarm === alarm);
-      return await cluster.propose(context.signal, () => {
+      return await cluster.propose(self, context.signal, () => {
         const found = cluster.alarms.filter(matches);
         if (request.action === Action.ACTIVATE && alarm !== AlarmType.NONE && found.length === 0) {
           const raised = create(AlarmMemberSchema, { memberID: memberID === 0n ? self.id : memberID, alarm });

@@ -36,7 +36,7 @@ export function membersService(served: Served): ServiceImpl<typeof ClusterServic
         if (refusal !== undefined) throw refuse(refusal);
       };
       check();
-      return await cluster.propose(context.signal, () => {
+      return await cluster.propose(self, context.signal, () => {
         check();
         // With a grain of chance, so that a machine that comes back with its old address is another member.
         const id = idOf(peerURLs.toSorted().join(''), String(cluster.id), String(cluster.random.next()));
@@ -54,7 +54,7 @@ export function membersService(served: Served): ServiceImpl<typeof ClusterServic
         return target;
       };
       check();
-      return await cluster.propose(context.signal, () => {
+      return await cluster.propose(self, context.signal, () => {
         const { run } = check();
         cluster.members.delete(ID);
         cluster.reconsider();
@@ -66,7 +66,7 @@ export function membersService(served: Served): ServiceImpl<typeof ClusterServic
     memberUpdate: async ({ ID, peerURLs }, context) => {
       admit(served, context);
       checkPeerURLs(peerURLs);
-      return await cluster.propose(context.signal, () => {
+      return await cluster.propose(self, context.signal, () => {
         const target = find(ID);
         const others = [...cluster.members.values()].filter((member) => member !== target);
         if (others.some((member) => member.peerURLs.some((url) => peerURLs.includes(url))))
