@@ -75,7 +75,10 @@ const LAB = fixed('127.64.0.0/10');
  * Whether Talos leaves an address out because it is a loopback address. The one bend of the lab: Linux gives away only
  * 127/8 without root, so lab machines have addresses of 127.64.0.0/10, and those count as ordinary ones.
  */
-export const isLoopback = (ip: Ip): boolean => LOOPBACK.some((subnet) => contains(subnet, ip)) && !contains(LAB, ip);
+export function isLoopback(address: Ip | string): boolean {
+  const ip = typeof address === 'string' ? parseIp(address) : address;
+  return ip !== undefined && LOOPBACK.some((subnet) => contains(subnet, ip)) && !contains(LAB, ip);
+}
 
 export const isLinkLocal = (ip: Ip): boolean => LINK_LOCAL.some((subnet) => contains(subnet, ip));
 

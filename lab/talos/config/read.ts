@@ -17,7 +17,11 @@ export const readConfig: ReadConfig = (text, version, facts): ConfigVerdict => {
   if ('refusal' in verdict) return { kind: 'refused', message: verdict.refusal };
   const { documents, warnings } = verdict;
   if (!documents.some(({ kind }) => kind === '')) {
-    return { kind: 'refused', message: "the applied machine configuration doesn't contain v1alpha1 config" };
+    return {
+      kind: 'refused',
+      message:
+        "the applied machine configuration doesn't contain v1alpha1 config, did you mean to patch the machine config instead?",
+    };
   }
   return { kind: 'accepted', derived: derive(readSettings(documents, version), facts), warnings };
 };
