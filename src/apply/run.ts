@@ -4,7 +4,15 @@ import type { EvidenceStep } from '../journal/evidence.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Systems } from '../observe/systems.ts';
 import type { Prober } from '../probe/types.ts';
+import type { Server } from '../systems/hetzner/types.ts';
 import type { Reporter } from './reporter.ts';
+
+export interface Plane {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly server: Server | undefined;
+}
 
 /** What one apply carries along. Nothing in it is needed to resume: that takes a new look only. */
 export interface Run {
@@ -14,6 +22,10 @@ export interface Run {
   readonly reporter: Reporter;
   readonly signal: AbortSignal | undefined;
   readonly prober: Prober;
+  /** Names of targets that are probed. */
+  readonly probed: Set<string>;
+  /** The control planes and where each is dialled. */
+  readonly planes: readonly Plane[];
   /** Minted before the first change; every API server must accept it all along. */
   readonly token: Redacted;
   readonly steps: EvidenceStep[];

@@ -1,0 +1,198 @@
+import type { LoadedConfig } from '../config/loaded.ts';
+import { EXIT, Failure, textOf } from '../base/failure.ts';
+import type { Evidence } from '../journal/evidence.ts';
+import { openJournal } from '../journal/journal.ts';
+import { valueOf } from '../model/fact.ts';
+import type { Verification } from '../model/finding.ts';
+import { type Change, changesOf, type Plan } from '../model/plan.ts';
+import type { Systems } from '../observe/systems.ts';
+import { diagnose } from '../diagnose/diagnose.ts';
+import { carryOut } from './carry-out.ts';
+import { closeRun, evidenceOf } from './close.ts';
+import { awaitChecks, lookAgain, type Seen, settle } from './look-again.ts';
+import { prepare } from './prepare.ts';
+import type { Reporter } from './reporter.ts';
+import type { Run } from './run.ts';
+import { TIMINGS } from './timings.ts';
+
+export interface ApplyOptions {
+  readonly signal?: AbortSignal;
+  readonly reporter: Reporter;
+  /** Shows the plan and asks; false = nothing is done. */
+  readonly confirm: (plan: Plan) => Promise<boolean>;
+}
+
+export type ApplyResult =
+  | { readonly kind: 'nothing-to-do'; readonly plan: Plan }
+  /** Exit 4: something is unknown or unsafe. Nothing was changed. */
+  | { readonly kind: 'refused'; readonly plan: Plan }
+  | { readonly kind: 'declined'; readonly plan: Plan }
+  | {
+      readonly kind: 'done';
+      readonly plan: Plan;
+      readonly evidence: Evidence;
+      readonly evidenceFile: string;
+      readonly verification: Verification;
+    };
+
+/**
+ * Brings the world to what the configuration asks for: look, plan, do the next change behind its gate, wait for its effect, look again.
+ * No stored position is trusted, so a run that was killed is continued by running it again; a run that finds nothing to do writes nothing,
+ * mints nothing and starts no prober. Throws a Failure that says what stands and what to do; an aborted signal ends it with exit 130.
+ */
+export async function apply(systems: Systems, loaded: LoadedConfig, options: ApplyOptions): Promise<ApplyResult> {
+  const { signal, reporter } = options;
+  const ports = { systems, loaded, signal };
+  const aborted = (): boolean => signal?.aborted === true;
+  const waiting = (what: string): void => reporter.report({ kind: 'waiting', what });
+  let seen: Seen;
+  try {
+    seen = await settle(ports, await lookAgain(ports), TIMINGS.gatesMs / 3, waiting);
+  } catch (error) {
+    throw aborted() ? interrupted(undefined, [], error) : error;
+  }
+  const first = seen.plan;
+  reporter.report({ kind: 'plan', plan: first });
+  if (first.refusals.length > 0) return { kind: 'refused', plan: first };
+  if (changesOf(first).length === 0) return { kind: 'nothing-to-do', plan: first };
+  const askedAt = systems.clock.now();
+  if (!(await options.confirm(first))) return { kind: 'declined', plan: first };
+  if (aborted()) throw interrupted(undefined, [], signal?.reason);
+  // Somebody may have thought about it for a while.
+  if (systems.clock.now() - askedAt > 3_000) seen = await lookAgain(ports, seen.observation);
+
+  const journal = await openJournal(systems, loaded.stateDir, {
+    kind: 'run-started',
+    cluster: loaded.config.name,
+    changes: changesOf(first).map((change) => change.id),
+  });
+  for (const node of seen.observation.nodes) {
+    const sha256 = valueOf(node.config)?.sha256;
+    if (sha256 !== undefined) await journal.append({ kind: 'original', node: node.name, sha256 });
+  }
+  const run = await prepare({ systems, loaded, reporter, signal, journal }, seen);
+  const startedAt = systems.clock.wall();
+  try {
+    const last = await workThrough(run, seen, changesOf(first).length);
+    const verification = diagnose(last.observation, loaded);
+    const evidence = evidenceOf(run, { first: seen.observation, last: last.observation, startedAt, verification, complete: true });
+    const evidenceFile = await closeRun(run, evidence, 'done');
+    return { kind: 'done', plan: first, evidence, evidenceFile, verification };
+  } catch (error) {
+    const evidence = evidenceOf(run, { first: seen.observation, last: undefined, startedAt, verification: undefined, complete: false });
+    const file = await closeRun(run, evidence, textOf(error)).catch((trouble: unknown) => `not written: ${textOf(trouble)}`);
+    if (aborted()) throw interrupted(file, run.steps.map((step) => step.what), error);
+    throw error;
+  }
+}
+
+async function workThrough(run: Run, start: Seen, total: number): Promise<Seen> {
+  const ports = { systems: run.systems, loaded: run.loaded, signal: run.signal };
+  const waiting = (what: string): void => run.reporter.report({ kind: 'waiting', what });
+  const done = new Map<string, number>();
+  let seen = start;
+  let phase = -1;
+  let number = 0;
+  for (;;) {
+    run.signal?.throwIfAborted();
+    seen = await settle(ports, seen, TIMINGS.gatesMs, waiting);
+    if (seen.plan.refusals.length > 0) throw refusedMidway(run, seen.plan);
+    if (nextOf(seen.plan) === undefined) return seen;
+    const checked = await awaitChecks(ports, seen, nextOf, waiting);
+    seen = checked.seen;
+    const next = nextOf(seen.plan);
+    if (next === undefined) return seen;
+    if (next.phase !== phase) {
+      phase = next.phase;
+      run.reporter.report({ kind: 'phase', number: phase, title: next.title });
+    }
+    const shut = checked.checks.filter((check) => check.verdict !== 'open');
+    run.reporter.report({ kind: 'gates', subject: next.change.where.subject, checks: checked.checks });
+    if (shut.length > 0) throw gateShut(run, next.change, shut);
+    const times = (done.get(next.change.id) ?? 0) + 1;
+    if (times > 2) throw doesNotHold(next.change);
+    done.set(next.change.id, times);
+    number += 1;
+    await oneChange(run, seen, next, { number, of: Math.max(total, number) });
+    seen = await lookAgain(ports, seen.observation);
+  }
+}
+
+interface Next {
+  readonly change: Change;
+  readonly phase: number;
+  readonly title: string;
+}
+
+function nextOf(plan: Plan): Next | undefined {
+  for (const phase of plan.phases) {
+    const [change] = phase.changes;
+    if (change !== undefined) return { change, phase: phase.number, title: phase.title };
+  }
+  return undefined;
+}
+
+async function oneChange(run: Run, seen: Seen, next: Next, count: { number: number; of: number }): Promise<void> {
+  const { change } = next;
+  const { clock } = run.systems;
+  run.reporter.report({ kind: 'change-started', change, ...count });
+  await run.journal.append({ kind: 'intent', change: change.id, what: change.what });
+  const started = clock.now();
+  try {
+    const evidence = await carryOut(run, seen, change);
+    const ms = Math.round(clock.now() - started);
+    run.steps.push({ at: clock.wall().toISOString(), phase: next.phase, what: change.what, ms, evidence });
+    await run.journal.append({ kind: 'result', change: change.id, ok: true, evidence });
+    run.reporter.report({ kind: 'change-done', change, ms, evidence });
+  } catch (error) {
+    await run.journal.append({ kind: 'result', change: change.id, ok: false, evidence: [textOf(error)] }).catch(() => {});
+    throw error;
+  }
+}
+
+const standing = (run: Run): string =>
+  run.steps.length === 0 ? 'Nothing was changed.' : `Done and in force: ${run.steps.map((step) => step.what).join('; ')}.`;
+
+const refusedMidway = (run: Run, plan: Plan): Failure =>
+  new Failure({
+    code: 'refused-midway',
+    exit: EXIT.refused,
+    what: 'It is not safe to go on',
+    why: plan.refusals.map((refusal) => `${refusal.what}: ${refusal.why}`).join('\n'),
+    state: standing(run),
+    next: 'Correct the cause, then run fairlead apply again: it goes on where it stopped.',
+  });
+
+const gateShut = (run: Run, change: Change, checks: readonly { name: string; verdict: string; evidence: string }[]): Failure =>
+  new Failure({
+    code: 'gate-closed',
+    exit: EXIT.refused,
+    what: `"${change.what}" was not begun`,
+    why: checks.map((check) => `${check.name}: ${check.verdict}, ${check.evidence}`).join('\n'),
+    state: standing(run),
+    next: 'Correct the cause (fairlead verify names it), then run fairlead apply again: it goes on here.',
+  });
+
+const doesNotHold = (change: Change): Failure =>
+  new Failure({
+    code: 'change-does-not-hold',
+    what: `"${change.what}" was made twice and is still to be made`,
+    why: 'somebody or something takes it back each time',
+    state: 'The change may or may not stand now.',
+    next: 'Look for a second owner (ksail, Terraform, a controller), then run fairlead plan.',
+  });
+
+function interrupted(evidenceFile: string | undefined, steps: readonly string[], cause: unknown): Failure {
+  return new Failure({
+    code: 'interrupted',
+    exit: EXIT.interrupted,
+    what: 'Interrupted',
+    why: 'you stopped it',
+    state:
+      steps.length === 0
+        ? 'No change was completed; one that had been sent may still take effect.'
+        : `Done and in force: ${steps.join('; ')}. One that had been sent may still take effect.${evidenceFile === undefined ? '' : ` The record: ${evidenceFile}`}`,
+    next: 'Run fairlead apply again: it looks first and goes on where this ended.',
+    cause,
+  });
+}

@@ -1,0 +1,69 @@
+import { textOf } from '../base/failure.ts';
+import type { Evidence } from '../journal/evidence.ts';
+import { valueOf } from '../model/fact.ts';
+import type { Verification } from '../model/finding.ts';
+import type { Observation } from '../model/observation.ts';
+import { contextAt } from './api-server.ts';
+import { PROBE } from './prepare.ts';
+import type { Run } from './run.ts';
+
+interface Parts {
+  readonly first: Observation;
+  readonly last: Observation | undefined;
+  readonly startedAt: Date;
+  readonly verification: Verification | undefined;
+  readonly complete: boolean;
+}
+
+/** The record of a run out of what was seen. `survived`: complete, sound at the end, and no token refused on the way. */
+export function evidenceOf(run: Run, parts: Parts): Evidence {
+  const report = run.prober.report();
+  const good = parts.verification !== undefined && parts.verification.verdict !== 'broken' && report.tokensRefused === 0;
+  const versions = parts.first.nodes.map((node) => [node.name, valueOf(node.talosVersion) ?? 'unknown'] as const);
+  const kubeconfig = kubeconfigDigests(parts);
+  return {
+    apiVersion: 'fairlead/v1alpha1',
+    kind: 'Evidence',
+    cluster: run.loaded.config.name,
+    startedAt: parts.startedAt.toISOString(),
+    endedAt: run.systems.clock.wall().toISOString(),
+    components: {
+      kubernetes: valueOf(parts.first.kubernetesVersion) ?? 'unknown',
+      ...Object.fromEntries(versions.map(([name, version]) => [`talos ${name}`, version])),
+    },
+    steps: run.steps,
+    gaps: report.gaps,
+    ...(report.longestGapMs === undefined ? {} : { longestGapMs: report.longestGapMs }),
+    apiServerRestarts: run.restarts,
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    tokens: { mintedBefore: 1, refused: report.tokensRefused },
+    verdict: !parts.complete ? 'incomplete' : good ? 'survived' : 'failed',
+  };
+}
+
+function kubeconfigDigests({ first, last }: Parts): Evidence['kubeconfig'] {
+  const digest = (observation: Observation | undefined): string | undefined => {
+    const [file] = observation?.consumers.kubeconfigs ?? [];
+    return file === undefined ? undefined : valueOf(file.content)?.sha256;
+  };
+  const [sha256Before, sha256After] = [digest(first), digest(last)];
+  return sha256Before === undefined || sha256After === undefined ? undefined : { sha256Before, sha256After };
+}
+
+/** Ends what the run started and writes its record down. Gives the file's path. */
+export async function closeRun(run: Run, evidence: Evidence, outcome: string): Promise<string> {
+  await run.prober.stop();
+  run.reporter.report({ kind: 'prober-report', report: run.prober.report() });
+  const [plane] = run.planes;
+  if (plane !== undefined) {
+    const client = run.systems.kubernetes(contextAt(run.systems.kubeContext, plane.address, plane.port));
+    await client
+      .deleteConfigMap(PROBE.namespace, PROBE.configMap)
+      .catch((error: unknown) =>
+        run.reporter.report({ kind: 'note', text: `The ConfigMap default/${PROBE.configMap} is left behind: ${textOf(error)}` }),
+      );
+  }
+  const file = await run.journal.evidence(evidence);
+  await run.journal.append({ kind: 'run-ended', outcome });
+  return file;
+}

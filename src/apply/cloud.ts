@@ -1,0 +1,48 @@
+import { Failure } from '../base/failure.ts';
+import { OWNER_LABEL } from '../model/address.ts';
+import type { Action } from '../model/plan.ts';
+import type { Run } from './run.ts';
+
+/** Reserves the address and protects it before anything else can happen to it. */
+export async function reserveAddress(run: Run, action: Extract<Action, { kind: 'reserve-address' }>): Promise<readonly string[]> {
+  const hetzner = run.systems.hetzner(run.loaded.hetznerToken);
+  const made = await hetzner.createFloatingIP(
+    {
+      name: action.name,
+      location: action.location,
+      description: `API endpoint of the Kubernetes cluster ${run.loaded.config.name}`,
+      labels: { [OWNER_LABEL]: run.loaded.config.name },
+    },
+    run.signal,
+  );
+  await hetzner.setProtection(made.id, true);
+  return protectedEvidence(run, made.id);
+}
+
+export async function protectAddress(run: Run, action: Extract<Action, { kind: 'protect-address' }>): Promise<readonly string[]> {
+  await run.systems.hetzner(run.loaded.hetznerToken).setProtection(action.id, true, run.signal);
+  return protectedEvidence(run, action.id);
+}
+
+export async function assignAddress(run: Run, action: Extract<Action, { kind: 'assign-address' }>): Promise<readonly string[]> {
+  const hetzner = run.systems.hetzner(run.loaded.hetznerToken);
+  await hetzner.assign(action.id, action.server, run.signal);
+  const now = await hetzner.floatingIP(action.id, run.signal);
+  if (now?.server === action.server) return [`floating IP ${action.id} is assigned to server ${action.server}`];
+  throw missing(`Floating IP ${action.ip} was not assigned`, `the cloud says server ${now?.server ?? 'none'}`);
+}
+
+async function protectedEvidence(run: Run, id: number): Promise<readonly string[]> {
+  const now = await run.systems.hetzner(run.loaded.hetznerToken).floatingIP(id, run.signal);
+  if (now?.protected === true) return [`floating IP ${id} is ${now.ip}, delete protection on`];
+  throw missing(`Floating IP ${id} is not protected`, now === undefined ? 'the cloud does not list it' : 'the cloud lists it without protection');
+}
+
+const missing = (what: string, why: string): Failure =>
+  new Failure({
+    code: 'cloud-effect-missing',
+    what,
+    why,
+    state: 'The machine configs of the cluster were not changed by this step.',
+    next: 'Look at the address in the Hetzner console, then run fairlead apply again.',
+  });

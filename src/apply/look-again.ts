@@ -1,0 +1,77 @@
+import type { LoadedConfig } from '../config/loaded.ts';
+import { findAddress } from '../model/address.ts';
+import type { Observation } from '../model/observation.ts';
+import type { Change, Plan } from '../model/plan.ts';
+import { observe } from '../observe/observe.ts';
+import type { Systems } from '../observe/systems.ts';
+import { type GateCheck, gateChecks, isOpen } from '../plan/gates.ts';
+import { makePlan } from '../plan/plan.ts';
+import { proofChecks } from '../plan/proof.ts';
+import { TIMINGS } from './timings.ts';
+
+export interface Seen {
+  readonly observation: Observation;
+  readonly plan: Plan;
+}
+
+interface Ports {
+  readonly systems: Systems;
+  readonly loaded: LoadedConfig;
+  readonly signal: AbortSignal | undefined;
+}
+
+export async function lookAgain({ systems, loaded, signal }: Ports, earlier?: Observation): Promise<Seen> {
+  const observation = await observe(systems, loaded, signal, earlier);
+  return { observation, plan: makePlan(observation, loaded) };
+}
+
+/** Refusals that may pass by themselves: a gate that is closed because something just restarts or an address just moves. */
+const PASSING = new Set(['gate-closed', 'node-unknown', 'address-claimed-twice', 'issuer-unknown']);
+
+export const onlyPassing = (plan: Plan): boolean =>
+  plan.refusals.length > 0 && plan.refusals.every((refusal) => PASSING.has(refusal.code));
+
+/** Looks until the plan has no passing refusal, or the time is up; a lasting refusal ends the wait at once. */
+export async function settle(ports: Ports, seen: Seen, timeoutMs: number, waiting: (what: string) => void): Promise<Seen> {
+  const { clock } = ports.systems;
+  const deadline = clock.now() + timeoutMs;
+  let now = seen;
+  while (onlyPassing(now.plan) && clock.now() < deadline) {
+    waiting(now.plan.refusals[0]?.what ?? 'the gates');
+    await clock.sleep(TIMINGS.lookEveryMs, ports.signal);
+    now = await lookAgain(ports, now.observation);
+  }
+  return now;
+}
+
+/**
+ * What must hold right before a change: for a node, all gates; from phase 5 on, where the endpoint is written down anywhere, also the
+ * proof of the address.
+ */
+export function checksBefore(change: Change, phase: number, observation: Observation, loaded: LoadedConfig): readonly GateCheck[] {
+  const { action } = change;
+  const gates = action.kind === 'node-config' ? gateChecks(observation, action.role === 'control-plane' ? action.node : undefined) : [];
+  const address = findAddress(observation.cloud, loaded);
+  const proof = phase >= 5 && address.kind === 'found' ? proofChecks(observation, address.floatingIP) : [];
+  return [...gates, ...proof];
+}
+
+/** Waits for the checks before a change; gives the last look and the checks as they then stand. */
+export async function awaitChecks(
+  ports: Ports,
+  seen: Seen,
+  phaseOf: (plan: Plan) => { change: Change; phase: number } | undefined,
+  waiting: (what: string) => void,
+): Promise<{ readonly seen: Seen; readonly checks: readonly GateCheck[] }> {
+  const { clock } = ports.systems;
+  const deadline = clock.now() + TIMINGS.gatesMs;
+  let now = seen;
+  for (;;) {
+    const next = phaseOf(now.plan);
+    const checks = next === undefined ? [] : checksBefore(next.change, next.phase, now.observation, ports.loaded);
+    if (isOpen(checks) || clock.now() >= deadline) return { seen: now, checks };
+    waiting(checks.find((check) => check.verdict !== 'open')?.name ?? 'the gates');
+    await clock.sleep(TIMINGS.lookEveryMs, ports.signal);
+    now = await lookAgain(ports, now.observation);
+  }
+}
