@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { textOf } from '../../src/base/failure.ts';
 import * as body from './bodies.ts';
 import { byIdOrName, type Location, LOCATIONS } from './catalogue.ts';
 import { ApiError, invalidInput, isProtected, limitExceeded, notFound, notInTheLab, notUnique } from './errors.ts';
@@ -47,6 +48,9 @@ export function floatingIPRoutes(context: CloudContext): Routes {
   };
   const lead = (fip: FloatingIP, server: Server | undefined) =>
     options.effects.routed(asCloudFloatingIP({ ...fip, server: server?.id ?? null }), server && asCloudServer(server));
+  /** Where no action tells of a failure, the lab's log does. */
+  const leadNowhere = (fip: FloatingIP): void =>
+    void lead(fip, undefined).catch((error: unknown) => console.error(`cloud: ${fip.ip}: ${textOf(error)}`));
   const setting = (fip: FloatingIP, command: string, effect: () => void): Action =>
     actions.start({ command, resources: [{ id: fip.id, type: 'floating_ip' }], delay: knobs.delays.setting, effect });
 
@@ -104,7 +108,7 @@ export function floatingIPRoutes(context: CloudContext): Routes {
     };
     project.floatingIPs.set(id, fip);
     // Until it is assigned it leads nowhere, which has to be made so. The answer does not wait for it.
-    void lead(fip, undefined).catch(() => {});
+    leadNowhere(fip);
     const action = server === undefined ? undefined : assign(fip, server);
     return created({ floating_ip: floatingIPView(fip), ...(action && { action: actionView(action) }) });
   };
@@ -117,7 +121,7 @@ export function floatingIPRoutes(context: CloudContext): Routes {
     if (fip.server !== null && options.era !== '2025')
       throw new ApiError(422, 'must_be_unassigned', 'floating IP must be unassigned before it can be deleted');
     project.floatingIPs.delete(fip.id);
-    void lead(fip, undefined).catch(() => {});
+    leadNowhere(fip);
     return noContent;
   };
 

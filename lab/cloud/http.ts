@@ -80,7 +80,10 @@ const json = (status: number, body: unknown, headers: Record<string, string> = {
 
 /** Power actions send no body and some clients send `{}`: both mean the same. */
 async function readJson(c: Context, limit: number): Promise<unknown> {
-  const text = await readText(c, limit);
+  const text = await readText(c, limit).catch((error: unknown) => {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError(400, 'json_error', 'request body ended early');
+  });
   if (text.trim() === '') return {};
   try {
     const value: unknown = JSON.parse(text);
@@ -96,9 +99,10 @@ async function readText(c: Context, limit: number): Promise<string> {
   let size = 0;
   for await (const chunk of c.req.raw.body ?? []) {
     size += chunk.byteLength;
-    if (size > limit) throw new ApiError(400, 'json_error', `request body is larger than ${limit} bytes`);
-    chunks.push(chunk);
+    // The rest is read and forgotten, so that the client hears the answer.
+    if (size <= limit) chunks.push(chunk);
   }
+  if (size > limit) throw new ApiError(400, 'json_error', `request body is larger than ${limit} bytes`);
   return Buffer.concat(chunks).toString('utf8');
 }
 

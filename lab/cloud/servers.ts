@@ -95,7 +95,7 @@ export function serverRoutes(context: CloudContext): Routes {
       delay: knobs.delays.createServer,
       effect: async () => {
         server.status = start ? 'starting' : 'off';
-        await options.effects.serverCreated(asCloudServer(server));
+        await orElse(options.effects.serverCreated(asCloudServer(server)), () => (server.status = 'off'));
       },
     });
     const next = start
@@ -120,20 +120,24 @@ export function serverRoutes(context: CloudContext): Routes {
     });
   };
 
+  const erase = async (server: Server): Promise<void> => {
+    for (const fip of floatingIPsOf(project, server.id)) {
+      await options.effects.routed(asCloudFloatingIP({ ...fip, server: null }), undefined);
+      fip.server = null;
+    }
+    await options.effects.serverDeleted(asCloudServer(server));
+    project.servers.delete(server.id);
+  };
   const remove = (call: Call) => {
     const server = find(call);
     if (server.protection.delete) throw isProtected('Server');
+    const before = server.status;
     const action = actions.start({
       command: 'delete_server',
       resources: [{ id: server.id, type: 'server' }],
       delay: knobs.delays.deleteServer,
       effect: async () => {
-        for (const fip of floatingIPsOf(project, server.id)) {
-          await options.effects.routed(asCloudFloatingIP({ ...fip, server: null }), undefined);
-          fip.server = null;
-        }
-        await options.effects.serverDeleted(asCloudServer(server));
-        project.servers.delete(server.id);
+        await orElse(erase(server), () => (server.status = before));
       },
     });
     server.status = 'deleting';
@@ -167,4 +171,14 @@ export function serverRoutes(context: CloudContext): Routes {
       },
     },
   };
+}
+
+/** Runs `undo` when the work fails, and lets the failure pass. */
+async function orElse(work: Promise<void>, undo: () => void): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    undo();
+    throw error;
+  }
 }
