@@ -10,8 +10,6 @@ import type { HetznerClient } from '../systems/hetzner/types.ts';
 import type { KubeContext, KubernetesClient } from '../systems/kubernetes/types.ts';
 import type { TalosClient, TalosContext } from '../systems/talos/types.ts';
 
-export type { Files };
-
 /** Every outside system, as the rest of fairlead reaches it. Composed once per command. */
 export interface Systems {
   readonly clock: Clock;

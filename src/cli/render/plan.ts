@@ -28,14 +28,19 @@ export function renderPlan(plan: Plan, { paint = plain, verbose = false }: PlanR
   const body = plan.phases
     .filter((phase) => phase.changes.length > 0 || (changes.length > 0 && (phase.number === 0 || phase.number === 4)))
     .flatMap((phase) => ['', renderPhase(phase, paint, verbose)]);
-  const warnings = plan.warnings.length === 0 ? [] : ['', ...plan.warnings.map((w) => `${paint('yellow', 'Warning')}  ${w}`)];
+  const warnings =
+    plan.warnings.length === 0 ? [] : ['', ...plan.warnings.map((w) => `${paint('yellow', 'Warning')}  ${w}`)];
   const refusals =
     plan.refusals.length === 0
       ? []
       : [
           '',
           paint('red', 'Refused: nothing will be changed.'),
-          ...plan.refusals.flatMap((r) => [`  ${r.what}`, `    why   ${indent(r.why, 10).trimStart()}`, `    next  ${r.next}`]),
+          ...plan.refusals.flatMap((r) => [
+            `  ${r.what}`,
+            `    why   ${indent(r.why, 10).trimStart()}`,
+            `    next  ${r.next}`,
+          ]),
         ];
   return [...head, ...body, ...warnings, ...refusals, '', summary(plan, changes)].join('\n');
 }
@@ -51,7 +56,8 @@ function summary(plan: Plan, changes: readonly Change[]): string {
 function renderPhase(phase: Phase, paint: Paint, verbose: boolean): string {
   const lines = [paint('cyan', `Phase ${phase.number}  ${phase.title}`)];
   for (const change of phase.changes) lines.push(indent(renderChange(change, paint, verbose), 2));
-  if (phase.changes.length === 0 || verbose) lines.push(...phase.checks.map((check) => indent(paint('dim', `check: ${check}`), 2)));
+  if (phase.changes.length === 0 || verbose)
+    lines.push(...phase.checks.map((check) => indent(paint('dim', `check: ${check}`), 2)));
   return lines.join('\n');
 }
 
@@ -64,9 +70,14 @@ function renderChange(change: Change, paint: Paint, verbose: boolean): string {
     `    disruption  ${DISRUPTION[change.disruption]}`,
   ];
   if (verbose) {
-    lines.push(`    only if     ${change.precondition}`, `    proven by   ${change.effect}`, `    undo        ${change.undo}`);
+    lines.push(
+      `    only if     ${change.precondition}`,
+      `    proven by   ${change.effect}`,
+      `    undo        ${change.undo}`,
+    );
   }
-  if (change.diff !== undefined && change.diff.trim() !== '') lines.push(indent(paintDiff(change.diff.trimEnd(), paint), 6));
+  if (change.diff !== undefined && change.diff.trim() !== '')
+    lines.push(indent(paintDiff(change.diff.trimEnd(), paint), 6));
   return lines.join('\n');
 }
 

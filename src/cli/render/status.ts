@@ -15,7 +15,9 @@ export function renderStatus(observation: Observation, loaded: LoadedConfig, pai
     `${paint('bold', `Cluster ${loaded.config.name}`)} (mode ${loaded.config.mode}), ${observation.at}`,
     '',
     `endpoint  ${endpoint.wanted ?? 'not known yet'}: ${paint(endpoint.answers ? 'green' : 'red', endpoint.text)}`,
-    ...endpoint.current.map((current) => `now       ${current.url}: ${paint(current.answers ? 'green' : 'red', current.text)}`),
+    ...endpoint.current.map(
+      (current) => `now       ${current.url}: ${paint(current.answers ? 'green' : 'red', current.text)}`,
+    ),
     `address   ${address.ip ?? address.state}${address.ip === undefined ? '' : `, assigned to ${address.assignedTo ?? 'nobody'}, claimed by ${address.claimedBy.join(', ') || 'nobody'}`}`,
     '',
     table([
@@ -85,13 +87,19 @@ export function statusDocument(observation: Observation, loaded: LoadedConfig): 
       wanted: wantedEndpoint(observation.cloud, loaded)?.url,
       answers: probe !== undefined && answers(probe),
       text: probe === undefined ? whyNot(observation.endpoint) : probeText(probe),
-      current: observation.currentEndpoints.map((p: EndpointProbe) => ({ url: p.url, answers: answers(p), text: probeText(p) })),
+      current: observation.currentEndpoints.map((p: EndpointProbe) => ({
+        url: p.url,
+        answers: answers(p),
+        text: probeText(p),
+      })),
     },
     address: {
       state: state.kind,
       ip: floatingIP?.ip,
       id: floatingIP?.id,
-      assignedTo: holder?.name ?? (floatingIP?.server === null || floatingIP === undefined ? undefined : `server ${floatingIP.server}`),
+      assignedTo:
+        holder?.name ??
+        (floatingIP?.server === null || floatingIP === undefined ? undefined : `server ${floatingIP.server}`),
       claimedBy: floatingIP === undefined ? [] : claimants(observation, floatingIP.ip).nodes.map((node) => node.name),
     },
     nodes: observation.nodes.map((node) => nodeStatus(node, node === leader)),
@@ -112,7 +120,14 @@ function nodeStatus(node: NodeObservation, leads: boolean): NodeStatus {
     serverId: node.server?.id,
     talosVersion: valueOf(node.talosVersion),
     stage: stage === undefined ? undefined : stage.ready ? stage.stage : `${stage.stage}, not ready`,
-    api: ready === undefined ? undefined : ready.kind === 'failed' ? ready.reason : ready.status === 200 ? 'ready' : String(ready.status),
+    api:
+      ready === undefined
+        ? undefined
+        : ready.kind === 'failed'
+          ? ready.reason
+          : ready.status === 200
+            ? 'ready'
+            : String(ready.status),
     etcd: etcd === undefined ? undefined : leads ? 'leader' : etcd.isLearner ? 'learner' : 'follower',
     endpoint: config?.endpoint,
     vip: (config?.vips ?? []).map((vip) => vip.ip),

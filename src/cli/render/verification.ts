@@ -5,7 +5,9 @@ import { indent, type Paint, plain } from './paint.ts';
 export function renderVerification(verification: Verification, paint: Paint = plain): string {
   const { verdict, cause, findings, unknowns } = verification;
   const colour = verdict === 'sound' ? 'green' : verdict === 'broken' ? 'red' : 'yellow';
-  const lines = [`${paint('bold', 'Verdict')}  ${paint(colour, verdict)}${cause === null ? '' : `, because of ${cause}`}`];
+  const lines = [
+    `${paint('bold', 'Verdict')}  ${paint(colour, verdict)}${cause === null ? '' : `, because of ${cause}`}`,
+  ];
   for (const finding of findings) lines.push('', renderFinding(finding, paint));
   if (unknowns.length > 0) {
     lines.push('', paint('yellow', 'Not known'), ...unknowns.map((u) => `  ${u.subject}: ${u.what} (${u.why})`));
