@@ -105,8 +105,8 @@ export class Harness {
     return `https://${node.address}:2380`;
   }
 
-  async start(node: Node, cluster: readonly Node[], state: 'new' | 'existing', restart = false): Promise<void> {
-    const spec: EtcdSpec = {
+  spec(node: Node, cluster: readonly Node[], state: 'new' | 'existing', restart = false): EtcdSpec {
+    return {
       name: node.name,
       dataDir: path.join(this.dir, node.name),
       listen: node.address,
@@ -119,7 +119,10 @@ export class Harness {
       log: path.join(this.dir, `${node.name}.log`),
       restart,
     };
-    node.running = await this.#part.start(spec);
+  }
+
+  async start(node: Node, cluster: readonly Node[], state: 'new' | 'existing', restart = false): Promise<void> {
+    node.running = await this.#part.start(this.spec(node, cluster, state, restart));
   }
 
   async kill(node: Node): Promise<void> {

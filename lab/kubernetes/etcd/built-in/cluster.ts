@@ -122,8 +122,16 @@ export class Cluster {
     return leader?.run !== undefined && leader.run === this.#leaderRun && !leader.isLearner && this.#hasQuorum();
   }
 
-  /** Runs a change that `asked` was asked for through the cluster: now, when there is a leader, or never ("request timed out"). */
-  async propose<T>(asked: MemberRecord, signal: AbortSignal, change: () => T): Promise<T> {
+  /**
+   * Runs a change that `asked` was asked for through the cluster: now, when there is a leader, or never ("request timed out").
+   * Changes of members have no time-out of etcd's own (`timeoutMs` Infinity): they hang until the caller's deadline.
+   */
+  async propose<T>(
+    asked: MemberRecord,
+    signal: AbortSignal,
+    change: () => T,
+    timeoutMs: number = TIMES.requestMs,
+  ): Promise<T> {
     const start = this.now;
     let sentTo = this.#leaderRun;
     let lost = false;
@@ -138,6 +146,7 @@ export class Cluster {
         return { value: change() };
       },
       () => this.#late(asked, start),
+      timeoutMs,
     );
     return value;
   }
@@ -272,7 +281,12 @@ export class Cluster {
     for (const look of looking) look();
   }
 
-  async #until<T>(signal: AbortSignal, look: () => T | undefined, late: () => ConnectError): Promise<T> {
+  async #until<T>(
+    signal: AbortSignal,
+    look: () => T | undefined,
+    late: () => ConnectError,
+    timeoutMs: number = TIMES.requestMs,
+  ): Promise<T> {
     signal.throwIfAborted();
     const first = look();
     if (first !== undefined) return first;
@@ -291,10 +305,12 @@ export class Cluster {
     };
     this.#waiters.add(again);
     signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: over.signal });
-    this.#ports.clock.sleep(TIMES.requestMs, over.signal).then(
-      () => reject(late()),
-      () => {},
-    );
+    if (timeoutMs !== Infinity) {
+      this.#ports.clock.sleep(timeoutMs, over.signal).then(
+        () => reject(late()),
+        () => {},
+      );
+    }
     try {
       return await promise;
     } finally {

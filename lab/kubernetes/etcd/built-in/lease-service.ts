@@ -48,7 +48,7 @@ export function leaseService(served: Served): ServiceImpl<typeof Lease> {
     },
     leaseLeases: async (_request, context) => {
       admit(served, context);
-      return await Promise.resolve({ leases: cluster.leases.ids().map((ID) => ({ ID })), header: header() });
+      return await Promise.resolve({ leases: cluster.leases.all().map(({ id }) => ({ ID: id })), header: header() });
     },
   };
 }

@@ -21,8 +21,9 @@ export class Leases {
     return this.#leases.size;
   }
 
-  ids(): bigint[] {
-    return [...this.#leases.keys()];
+  /** Every lease that has not been removed, with the seconds it was granted. */
+  all(): { readonly id: bigint; readonly ttlSeconds: bigint }[] {
+    return [...this.#leases.values()];
   }
 
   has(id: bigint): boolean {

@@ -18,6 +18,8 @@ export function membersService(served: Served): ServiceImpl<typeof ClusterServic
   const { cluster, member: self, clock } = served;
   const list = () => [...cluster.members.values()].map(messageOf);
   const answer = () => ({ members: list(), header: headerOf(served) });
+  const decide = <T>(signal: AbortSignal, change: () => T): Promise<T> =>
+    cluster.propose(self, signal, change, Infinity);
   const find = (id: bigint): MemberRecord => {
     const found = cluster.members.get(id);
     if (found === undefined) throw refuse('memberNotFound');
@@ -36,7 +38,7 @@ export function membersService(served: Served): ServiceImpl<typeof ClusterServic
         if (refusal !== undefined) throw refuse(refusal);
       };
       check();
-      return await cluster.propose(self, context.signal, () => {
+      return await decide(context.signal, () => {
         check();
         // With a grain of chance, so that a machine that comes back with its old address is another member.
         const id = idOf(peerURLs.toSorted().join(''), String(cluster.id), String(cluster.random.next()));
@@ -54,7 +56,7 @@ export function membersService(served: Served): ServiceImpl<typeof ClusterServic
         return target;
       };
       check();
-      return await cluster.propose(self, context.signal, () => {
+      return await decide(context.signal, () => {
         const { run } = check();
         cluster.members.delete(ID);
         cluster.reconsider();
@@ -66,7 +68,7 @@ export function membersService(served: Served): ServiceImpl<typeof ClusterServic
     memberUpdate: async ({ ID, peerURLs }, context) => {
       admit(served, context);
       checkPeerURLs(peerURLs);
-      return await cluster.propose(self, context.signal, () => {
+      return await decide(context.signal, () => {
         const target = find(ID);
         const others = [...cluster.members.values()].filter((member) => member !== target);
         if (others.some((member) => member.peerURLs.some((url) => peerURLs.includes(url))))

@@ -58,10 +58,7 @@ function buckets(cluster: Cluster): Map<string, Entry[]> {
     ['key', keyBucket(cluster)],
     [
       'lease',
-      cluster.leases.ids().map((id) => {
-        const ttl = cluster.leases.look(id, Number.NEGATIVE_INFINITY)?.grantedSeconds ?? 0n;
-        return { key: uint64(id), value: twoNumbers(id, ttl) };
-      }),
+      cluster.leases.all().map(({ id, ttlSeconds }) => ({ key: uint64(id), value: twoNumbers(id, ttlSeconds) })),
     ],
     [
       'members',
