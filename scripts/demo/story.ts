@@ -361,7 +361,8 @@ async function newNodeEndpoint(ports: ReplacePorts, lab: LabInfo, node: string):
   const client = createTalosClient({ address, ca: selected.ca, crt: selected.crt, key: selected.key });
   try {
     const text = await client.kubeconfig();
-    return parseKubeconfig(text.reveal(), node).clusters[0]?.cluster.server;
+    return (await resolveContext(parseKubeconfig(text.reveal(), node), undefined, (name) => readFile(name, 'utf8')))
+      .server;
   } finally {
     client.close();
   }

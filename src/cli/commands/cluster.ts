@@ -1,0 +1,221 @@
+import { buildCommand } from '@stricli/core';
+import { EXIT, type ExitCode, Failure } from '../../base/failure.ts';
+import type { LoadedConfig } from '../../config/loaded.ts';
+import type { Plan } from '../../model/plan.ts';
+import type { Systems } from '../../observe/systems.ts';
+import { type CliContext, needsYes } from '../context.ts';
+import { type CommonFlags, commandSignal, commonFlags } from '../flags.ts';
+import { type Printer, runCommand } from '../output.ts';
+
+interface Looking {
+  readonly loaded: LoadedConfig;
+  readonly systems: Systems;
+  readonly signal: AbortSignal;
+}
+
+/** Loads the configuration, composes the systems, and closes them when the body is done. */
+async function withCluster<T>(
+  context: CliContext,
+  flags: CommonFlags,
+  body: (looking: Looking) => Promise<T>,
+): Promise<T> {
+  const [{ loadConfig }, { composeSystems }] = await Promise.all([
+    import('../../config/load.ts'),
+    import('../compose.ts'),
+  ]);
+  const loaded = await loadConfig(context, flags.config);
+  const systems = await composeSystems(context, loaded);
+  const signal = commandSignal(context, flags);
+  try {
+    return await body({ loaded, systems, signal });
+  } catch (error) {
+    // The command's own time limit, not the user: a failure like any other.
+    if (signal.aborted && !context.signal.aborted && error instanceof Error && error.name === 'TimeoutError') {
+      throw new Failure({
+        code: 'timeout',
+        what: 'The time limit was reached',
+        why: `--timeout ${flags.timeout / 1000}s has passed`,
+        state: 'What was done stays done; what was not begun was not touched.',
+        next: 'Run the same command again: it looks at what is there and goes on.',
+        cause: error,
+      });
+    }
+    throw error;
+  } finally {
+    systems.close();
+  }
+}
+
+interface PlanFlags extends CommonFlags {
+  readonly detailedExitcode: boolean;
+}
+
+const refusedOr = (plan: Plan, otherwise: ExitCode): ExitCode => (plan.refusals.length > 0 ? EXIT.refused : otherwise);
+
+export const planCommand = buildCommand<PlanFlags, [], CliContext>({
+  func(flags) {
+    return runCommand(this, flags, (printer) =>
+      withCluster(this, flags, async ({ loaded, systems, signal }) => {
+        const [{ observe }, { makePlan }, { changesOf }, { renderPlan, planDocument }] = await Promise.all([
+          import('../../observe/observe.ts'),
+          import('../../plan/plan.ts'),
+          import('../../model/plan.ts'),
+          import('../render/plan.ts'),
+        ]);
+        printer.progress('Looking at the cloud, the nodes and the consumers …');
+        const plan = makePlan(await observe(systems, loaded, signal), loaded);
+        printer.text(renderPlan(plan, { paint: printer.paint, verbose: flags.verbose }));
+        printer.json(planDocument(plan));
+        const changes = changesOf(plan).length;
+        return refusedOr(plan, flags.detailedExitcode && changes > 0 ? EXIT.planHasChanges : EXIT.done);
+      }),
+    );
+  },
+  parameters: {
+    flags: {
+      ...commonFlags,
+      detailedExitcode: { kind: 'boolean', default: false, brief: 'End with 3 when there are changes' },
+    },
+  },
+  docs: {
+    brief: 'Show every change in every system, before anything is touched',
+    fullDescription: [
+      'Looks at the cloud, every node and every consumer, and shows what would be changed, in order, with reasons.',
+      'Writes nothing and mints nothing. Ends with 4 when something it must know cannot be told.',
+      '',
+      'Examples:',
+      '  fairlead plan',
+      '  fairlead plan --output json --detailed-exitcode',
+    ].join('\n'),
+  },
+});
+
+interface ApplyFlags extends CommonFlags {
+  readonly yes: boolean;
+}
+
+export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
+  func(flags) {
+    return runCommand(
+      this,
+      flags,
+      (printer) => withCluster(this, flags, (looking) => runApply(this, flags, printer, looking)),
+      'What was done stays done and is in the journal; the step that was under way may or may not have happened.',
+    );
+  },
+  parameters: {
+    flags: {
+      ...commonFlags,
+      yes: { kind: 'boolean', default: false, brief: 'Do not ask; needed where there is no terminal' },
+    },
+  },
+  docs: {
+    brief: 'Make the changes of the plan, one gated step at a time',
+    fullDescription: [
+      'Shows the plan, asks, then makes its changes in order: one node at a time, each step proven by its effect.',
+      'Run it again after it was interrupted: it looks at what is there and goes on. With nothing to do it writes nothing.',
+      '',
+      'Examples:',
+      '  fairlead apply',
+      '  fairlead apply --yes --output json',
+    ].join('\n'),
+  },
+});
+
+async function runApply(context: CliContext, flags: ApplyFlags, printer: Printer, looking: Looking): Promise<ExitCode> {
+  const [{ apply }, { renderPlan, planDocument }, { renderEvidence }, { progressLine }] = await Promise.all([
+    import('../../apply/apply.ts'),
+    import('../render/plan.ts'),
+    import('../render/evidence.ts'),
+    import('../render/progress.ts'),
+  ]);
+  const { loaded, systems, signal } = looking;
+  const show = (plan: Plan): void => printer.text(renderPlan(plan, { paint: printer.paint, verbose: flags.verbose }));
+  printer.progress('Looking at the cloud, the nodes and the consumers …');
+  const result = await apply(systems, loaded, {
+    signal,
+    reporter: {
+      report: (event) => {
+        const line = progressLine(event, flags.verbose, printer.paint);
+        if (line !== undefined) printer.progress(line);
+      },
+    },
+    confirm: async (plan) => {
+      show(plan);
+      if (flags.yes) return true;
+      if (!context.interactive) throw needsYes('apply');
+      return context.confirm('Make these changes?');
+    },
+  });
+  switch (result.kind) {
+    case 'nothing-to-do':
+      printer.text('nothing to do');
+      printer.json({ kind: 'Applied', result: 'nothing-to-do', endpoint: result.plan.endpoint.wanted ?? null });
+      return EXIT.done;
+    case 'refused':
+      show(result.plan);
+      printer.json(planDocument(result.plan));
+      return EXIT.refused;
+    case 'declined':
+      printer.text('Nothing was changed.');
+      printer.json({ kind: 'Applied', result: 'declined' });
+      return EXIT.failure;
+    case 'done':
+      printer.text(renderEvidence(result.evidence, result.evidenceFile, printer.paint));
+      printer.json({ ...result.evidence });
+      return result.evidence.verdict === 'survived' ? EXIT.done : EXIT.failure;
+  }
+}
+
+export const verifyCommand = buildCommand<CommonFlags, [], CliContext>({
+  func(flags) {
+    return runCommand(this, flags, (printer) =>
+      withCluster(this, flags, async ({ loaded, systems, signal }) => {
+        const [{ observe }, { diagnose }, { renderVerification }] = await Promise.all([
+          import('../../observe/observe.ts'),
+          import('../../diagnose/diagnose.ts'),
+          import('../render/verification.ts'),
+        ]);
+        printer.progress('Looking at the cloud, the nodes and the consumers …');
+        const verification = diagnose(await observe(systems, loaded, signal), loaded);
+        printer.text(renderVerification(verification, printer.paint));
+        printer.json({ ...verification });
+        return { sound: EXIT.done, broken: EXIT.failure, unknown: EXIT.refused }[verification.verdict];
+      }),
+    );
+  },
+  parameters: { flags: commonFlags },
+  docs: {
+    brief: 'Tell whether the endpoint is sound, and the one cause when it is not',
+    fullDescription: [
+      'Looks at everything and judges it. Ends with 0 when the endpoint is sound, 1 when it is broken, 4 when it cannot tell.',
+      'Needs no working endpoint: every node is dialled on its own address. Writes nothing.',
+      '',
+      'Examples:',
+      '  fairlead verify',
+      '  fairlead verify --output json',
+    ].join('\n'),
+  },
+});
+
+export const statusCommand = buildCommand<CommonFlags, [], CliContext>({
+  func(flags) {
+    return runCommand(this, flags, (printer) =>
+      withCluster(this, flags, async ({ loaded, systems, signal }) => {
+        const [{ observe }, { renderStatus, statusDocument }] = await Promise.all([
+          import('../../observe/observe.ts'),
+          import('../render/status.ts'),
+        ]);
+        const observation = await observe(systems, loaded, signal);
+        printer.text(renderStatus(observation, loaded, printer.paint));
+        printer.json(statusDocument(observation, loaded));
+      }),
+    );
+  },
+  parameters: { flags: commonFlags },
+  docs: {
+    brief: 'The endpoint, its holder and the nodes, in a few lines',
+    fullDescription:
+      'Shows what is there, without judging it (that is verify). Writes nothing.\n\nExample:\n  fairlead status',
+  },
+});

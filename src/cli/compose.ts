@@ -1,0 +1,84 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { EXIT, Failure, textOf } from '../base/failure.ts';
+import type { LoadedConfig } from '../config/loaded.ts';
+
+import type { Systems } from '../observe/systems.ts';
+import { handshake } from '../probe/handshake.ts';
+import { startProber } from '../probe/prober.ts';
+import { ready } from '../probe/ready.ts';
+import { createHetznerClient } from '../systems/hetzner/client.ts';
+import { createKubernetesClient } from '../systems/kubernetes/client.ts';
+import { parseKubeconfig, resolveContext } from '../systems/kubernetes/kubeconfig.ts';
+import { createTalosClient } from '../systems/talos/client.ts';
+import { parseTalosconfig, selectContext } from '../systems/talos/talosconfig.ts';
+import type { TalosClient } from '../systems/talos/types.ts';
+import type { CliContext } from './context.ts';
+import { nodeFiles } from './node-files.ts';
+
+/** Every outside system, out of the configuration: the one place where ports and clients are put together. */
+export async function composeSystems(context: CliContext, loaded: LoadedConfig): Promise<Systems> {
+  const talosContext = selectContext(
+    parseTalosconfig(loaded.talosconfig.text.reveal(), loaded.talosconfig.source),
+    loaded.config.talos.context,
+  );
+  const kubeContext = await resolveContext(
+    parseKubeconfig(loaded.kubeconfig.text.reveal(), loaded.kubeconfig.source),
+    loaded.config.kubernetes.context,
+    (name) => readReferenced(loaded, name),
+  );
+  const { clock, random } = context;
+  const talosClients = new Map<string, TalosClient>();
+  return {
+    clock,
+    random,
+    files: nodeFiles,
+    talosContext,
+    kubeContext,
+    hetzner: (token) =>
+      createHetznerClient(
+        { fetch, clock, random },
+        {
+          token,
+          ...(loaded.config.hetzner.endpoint === undefined ? {} : { endpoint: loaded.config.hetzner.endpoint }),
+        },
+      ),
+    talos(address) {
+      let client = talosClients.get(address);
+      if (client === undefined) {
+        client = createTalosClient({ address, ca: talosContext.ca, crt: talosContext.crt, key: talosContext.key });
+        talosClients.set(address, client);
+      }
+      return client;
+    },
+    kubernetes: (target) => createKubernetesClient(target),
+    handshake,
+    ready,
+    startProber: (options) => startProber({ clock }, options),
+    close() {
+      for (const client of talosClients.values()) client.close();
+      talosClients.clear();
+    },
+  };
+}
+
+/** A file that a kubeconfig refers to, relative to the kubeconfig. */
+async function readReferenced(loaded: LoadedConfig, name: string): Promise<string> {
+  const base = path.isAbsolute(loaded.kubeconfig.source)
+    ? path.dirname(loaded.kubeconfig.source)
+    : path.dirname(loaded.file);
+  const file = path.resolve(base, name);
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new Failure({
+      code: 'kubeconfig-reference',
+      exit: EXIT.usage,
+      what: `A file that ${loaded.kubeconfig.source} refers to cannot be read`,
+      why: textOf(error),
+      state: 'Nothing was changed.',
+      next: `Put ${file} in place, or use a self-contained kubeconfig (kubectl config view --raw --flatten).`,
+      cause: error,
+    });
+  }
+}
