@@ -23,10 +23,12 @@ export interface ApplyOptions {
 }
 
 export type ApplyResult =
-  | { readonly kind: 'nothing-to-do'; readonly plan: Plan; readonly endpoint: string | undefined }
+  | { readonly kind: 'nothing-to-do'; readonly plan: Plan }
+  /** Exit 4: something is unknown or unsafe. Nothing was changed. */
+  | { readonly kind: 'refused'; readonly plan: Plan }
   | { readonly kind: 'declined'; readonly plan: Plan }
   | {
-      readonly kind: 'applied';
+      readonly kind: 'done';
       readonly plan: Plan;
       readonly evidence: Evidence;
       readonly evidenceFile: string;
@@ -36,7 +38,7 @@ export type ApplyResult =
 /**
  * Brings the world to what the configuration asks for: look, plan, do the next change behind its gate, wait for its effect, look again.
  * No stored position is trusted, so a run that was killed is continued by running it again; a run that finds nothing to do writes nothing,
- * mints nothing and starts no prober. Something unknown or unsafe is a Failure with exit 4 before anything is changed. Throws a Failure that says what stands and what to do; an aborted signal ends it with exit 130.
+ * mints nothing and starts no prober. Throws a Failure that says what stands and what to do; an aborted signal ends it with exit 130.
  */
 export async function apply(systems: Systems, loaded: LoadedConfig, options: ApplyOptions): Promise<ApplyResult> {
   const { signal, reporter } = options;
@@ -51,8 +53,8 @@ export async function apply(systems: Systems, loaded: LoadedConfig, options: App
   }
   const first = seen.plan;
   reporter.report({ kind: 'plan', plan: first });
-  if (first.refusals.length > 0) throw refused(first);
-  if (changesOf(first).length === 0) return { kind: 'nothing-to-do', plan: first, endpoint: first.endpoint.wanted };
+  if (first.refusals.length > 0) return { kind: 'refused', plan: first };
+  if (changesOf(first).length === 0) return { kind: 'nothing-to-do', plan: first };
   const askedAt = systems.clock.now();
   if (!(await options.confirm(first))) return { kind: 'declined', plan: first };
   if (aborted()) throw interrupted(undefined, [], signal?.reason);
@@ -75,7 +77,7 @@ export async function apply(systems: Systems, loaded: LoadedConfig, options: App
     const verification = diagnose(last.observation, loaded);
     const evidence = evidenceOf(run, { first: seen.observation, last: last.observation, startedAt, verification, complete: true });
     const evidenceFile = await closeRun(run, evidence, 'done');
-    return { kind: 'applied', plan: first, evidence, evidenceFile, verification };
+    return { kind: 'done', plan: first, evidence, evidenceFile, verification };
   } catch (error) {
     const evidence = evidenceOf(run, { first: seen.observation, last: undefined, startedAt, verification: undefined, complete: false });
     const file = await closeRun(run, evidence, textOf(error)).catch((trouble: unknown) => `not written: ${textOf(trouble)}`);
@@ -150,19 +152,6 @@ async function oneChange(run: Run, seen: Seen, next: Next, count: { number: numb
 
 const standing = (run: Run): string =>
   run.steps.length === 0 ? 'Nothing was changed.' : `Done and in force: ${run.steps.map((step) => step.what).join('; ')}.`;
-
-const refused = (plan: Plan): Failure =>
-  new Failure({
-    code: plan.refusals.length === 1 ? (plan.refusals[0]?.code ?? 'refused') : 'refused',
-    exit: EXIT.refused,
-    what: plan.refusals.length === 1 ? (plan.refusals[0]?.what ?? '') : 'It is not safe to apply, or cannot be told',
-    why:
-      plan.refusals.length === 1
-        ? (plan.refusals[0]?.why ?? '')
-        : plan.refusals.map((refusal) => `${refusal.what}: ${refusal.why}`).join('\n'),
-    state: 'Nothing was changed.',
-    next: [...new Set(plan.refusals.map((refusal) => refusal.next))].join('\n'),
-  });
 
 const refusedMidway = (run: Run, plan: Plan): Failure =>
   new Failure({
