@@ -2,7 +2,7 @@ import https from 'node:https';
 import tls from 'node:tls';
 import { USER_AGENT } from '../systems/user-agent.ts';
 import { type Dial, tlsOptions } from './dial.ts';
-import { type FailedProbe, failedProbe, timedOut } from './reason.ts';
+import { type FailedConnection, failedConnection, timedOut } from '../systems/connection-failure.ts';
 
 export interface ProbeRequest {
   readonly method: 'GET' | 'PATCH';
@@ -13,7 +13,7 @@ export interface ProbeRequest {
   readonly authorization?: string;
 }
 
-export type Answer = { readonly kind: 'answered'; readonly status: number; readonly body: string } | FailedProbe;
+export type Answer = { readonly kind: 'answered'; readonly status: number; readonly body: string } | FailedConnection;
 
 /** Answers are short; more than this is cut off. */
 const LONGEST_BODY = 16 * 1024;
@@ -62,14 +62,14 @@ export function send(
     const aborted = (): void => finish({ kind: 'failed', reason: 'timeout', message: 'stopped' });
     const timer = setTimeout(() => finish(timedOut(timeoutMs)), timeoutMs);
     signal?.addEventListener('abort', aborted, { once: true });
-    outgoing.on('error', (error) => finish(failedProbe(error)));
+    outgoing.on('error', (error) => finish(failedConnection(error)));
     outgoing.on('response', (incoming) => {
       let body = '';
       incoming.setEncoding('utf8');
       incoming.on('data', (part: string) => {
         if (body.length < LONGEST_BODY) body += part;
       });
-      incoming.on('error', (error) => finish(failedProbe(error)));
+      incoming.on('error', (error) => finish(failedConnection(error)));
       incoming.on('end', () => finish({ kind: 'answered', status: incoming.statusCode ?? 0, body }));
       incoming.on('close', () => finish({ kind: 'failed', reason: 'reset', message: 'the answer was cut off' }));
     });

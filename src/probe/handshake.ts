@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import tls from 'node:tls';
-import { certificateProblem, failedProbe, timedOut } from './reason.ts';
+import { certificateProblem, failedConnection, timedOut } from '../systems/connection-failure.ts';
 import type { HandshakeResult } from './types.ts';
 
 export interface HandshakeOptions {
@@ -42,10 +42,10 @@ export function handshake(host: string, port: number, options: HandshakeOptions)
       });
     } catch (error) {
       clearTimeout(timer);
-      resolve(failedProbe(error));
+      resolve(failedConnection(error));
       return;
     }
-    socket.on('error', (error) => finish(failedProbe(error)));
+    socket.on('error', (error) => finish(failedConnection(error)));
     socket.on('close', () => finish({ kind: 'failed', reason: 'reset', message: 'the connection was closed' }));
     socket.on('secureConnect', () => {
       const certificate = socket.getPeerX509Certificate();

@@ -3,7 +3,7 @@ import https from 'node:https';
 import tls from 'node:tls';
 import { type Dial, tlsOptions } from './dial.ts';
 import { type Answer, headersOf, type ProbeRequest, send } from './exchange.ts';
-import { type FailedProbe, failedProbe, timedOut } from './reason.ts';
+import { type FailedConnection, failedConnection, timedOut } from '../systems/connection-failure.ts';
 
 /** A connection that is used again and again, as Kubernetes clients do, and made anew only when it breaks. */
 export interface KeptConnection {
@@ -67,7 +67,7 @@ export function keepConnection(dial: Dial): KeptConnection {
           left,
         );
       } catch (error) {
-        return isFailed(error) ? error : failedProbe(error);
+        return isFailed(error) ? error : failedConnection(error);
       }
     },
     close() {
@@ -78,10 +78,10 @@ export function keepConnection(dial: Dial): KeptConnection {
   };
 }
 
-const isFailed = (value: unknown): value is FailedProbe =>
+const isFailed = (value: unknown): value is FailedConnection =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'failed';
 
-/** Rejects with a FailedProbe. */
+/** Rejects with a FailedConnection. */
 function connect(dial: Dial, timeoutMs: number): Promise<tls.TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = tls.connect(tlsOptions(dial, ['h2', 'http/1.1']));
@@ -129,7 +129,7 @@ function overHttp2(session: Session, dial: Dial, request: ProbeRequest, timeoutM
     stream.on('data', () => {
       session.heardAt = performance.now();
     });
-    stream.on('error', (error) => finish(failedProbe(error)));
+    stream.on('error', (error) => finish(failedConnection(error)));
     stream.on('close', () =>
       finish(
         status === 0

@@ -1,6 +1,6 @@
 import { type DialOptions, type DialTarget, dialOf } from './dial.ts';
 import { exchange } from './exchange.ts';
-import { failedProbe } from './reason.ts';
+import { failedConnection } from '../systems/connection-failure.ts';
 import type { ReadyResult } from './types.ts';
 
 export interface ReadyOptions extends DialOptions {
@@ -21,7 +21,7 @@ export async function ready(
   try {
     dial = dialOf(target, options);
   } catch (error) {
-    return failedProbe(error);
+    return failedConnection(error);
   }
   const answer = await exchange(dial, { method: 'GET', path }, options.timeoutMs);
   return answer.kind === 'failed' ? answer : { ...answer, ms: Math.round(performance.now() - started) };

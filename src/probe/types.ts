@@ -1,7 +1,5 @@
+import type { ConnectionFailure } from '../systems/connection-failure.ts';
 import type { KubeContext } from '../systems/kubernetes/types.ts';
-
-/** Why there was no answer; each is met differently by whoever reads it. */
-export type ProbeFailure = 'timeout' | 'refused' | 'reset' | 'unreachable' | 'tls' | 'dns';
 
 /** What a TLS handshake at an address showed. The chain is judged against the cluster CA, the name against `host`. */
 export type HandshakeResult =
@@ -17,7 +15,7 @@ export type HandshakeResult =
     }
   | {
       readonly kind: 'failed';
-      readonly reason: ProbeFailure;
+      readonly reason: ConnectionFailure;
       readonly message: string;
     };
 
@@ -25,7 +23,7 @@ export type ReadyResult =
   | { readonly kind: 'answered'; readonly status: number; readonly body: string; readonly ms: number }
   | {
       readonly kind: 'failed';
-      readonly reason: ProbeFailure;
+      readonly reason: ConnectionFailure;
       readonly message: string;
     };
 

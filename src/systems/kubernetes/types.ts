@@ -25,6 +25,10 @@ export interface KubernetesClient {
   ): Promise<{ name: string; ready: boolean; addresses: { type: string; address: string }[] }[]>;
   /** A token of the service account by TokenRequest; minted for probing, never stored. */
   serviceAccountToken(namespace: string, name: string, ttlSeconds: number, signal?: AbortSignal): Promise<Redacted>;
+  /** Makes it be so: the namespace too when it is missing; nothing is written when it already is. */
   ensureConfigMap(namespace: string, name: string, data: Record<string, string>, signal?: AbortSignal): Promise<void>;
+  /** Gone already is as good as deleted. */
   deleteConfigMap(namespace: string, name: string, signal?: AbortSignal): Promise<void>;
+  /** Lets go of its connections. */
+  close(): void;
 }

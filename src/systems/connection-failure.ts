@@ -1,13 +1,15 @@
 import { textOf } from '../base/failure.ts';
-import type { ProbeFailure } from './types.ts';
 
-export interface FailedProbe {
+/** Why there was no answer; each is met differently by whoever reads it. */
+export type ConnectionFailure = 'timeout' | 'refused' | 'reset' | 'unreachable' | 'tls' | 'dns';
+
+export interface FailedConnection {
   readonly kind: 'failed';
-  readonly reason: ProbeFailure;
+  readonly reason: ConnectionFailure;
   readonly message: string;
 }
 
-const BY_CODE: Readonly<Record<string, readonly [ProbeFailure, string]>> = {
+const BY_CODE: Readonly<Record<string, readonly [ConnectionFailure, string]>> = {
   ETIMEDOUT: ['timeout', 'no answer'],
   ECONNREFUSED: ['refused', 'connection refused: nothing listens there'],
   ECONNRESET: ['reset', 'the connection was reset'],
@@ -45,7 +47,7 @@ const CERTIFICATE: Readonly<Record<string, string>> = {
 export const certificateProblem = (code: string): string | undefined => CERTIFICATE[code];
 
 /** Why a connection or request failed, as data: whatever Node threw, with a plain sentence. Never a stack, never a key. */
-export function failedProbe(error: unknown): FailedProbe {
+export function failedConnection(error: unknown): FailedConnection {
   const code = codeOf(error);
   const known = BY_CODE[code];
   if (known !== undefined) return { kind: 'failed', reason: known[0], message: known[1] };
@@ -63,7 +65,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
-export const timedOut = (timeoutMs: number): FailedProbe => ({
+export const timedOut = (timeoutMs: number): FailedConnection => ({
   kind: 'failed',
   reason: 'timeout',
   message: `no answer within ${timeoutMs} ms`,

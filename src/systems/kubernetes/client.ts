@@ -1,0 +1,125 @@
+import { Redacted } from '../../base/redacted.ts';
+import { USER_AGENT } from '../user-agent.ts';
+import { KubernetesError, toKubernetesError } from './errors.ts';
+import { type KubernetesApis, type Library, loadLibrary } from './library.ts';
+import type { KubeContext, KubernetesClient } from './types.ts';
+
+export interface KubernetesOptions {
+  /** Another server than the context's: a node's own API server, say. It must show a certificate for its own host. */
+  readonly server?: string;
+  /** Default `fairlead/<version>`. */
+  readonly userAgent?: string;
+  /** Longest wait for one answer. Default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Ordinary Kubernetes calls with the credentials of a context, verified against its CA. Every failure is a
+ * KubernetesError, except the caller's own abort, which comes back as the signal's reason.
+ */
+export function createKubernetesClient(context: KubeContext, options: KubernetesOptions = {}): KubernetesClient {
+  const { server = context.server, userAgent = USER_AGENT, timeoutMs = 10_000 } = options;
+  let library: Promise<Library> | undefined;
+
+  async function call<T>(signal: AbortSignal | undefined, send: (apis: KubernetesApis) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    const limit = AbortSignal.timeout(timeoutMs);
+    try {
+      library ??= loadLibrary(context, server, userAgent);
+      const loaded = await library;
+      return await send(loaded.apis(signal === undefined ? limit : AbortSignal.any([limit, signal])));
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      if (limit.aborted) throw new KubernetesError('timeout', server, `no answer within ${timeoutMs} ms`);
+      throw toKubernetesError(error, server);
+    }
+  }
+
+  const codeIs = (error: unknown, code: KubernetesError['code']): boolean =>
+    error instanceof KubernetesError && error.code === code;
+
+  const configMapOf = (namespace: string, name: string, data: Record<string, string>) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace },
+    data,
+  });
+
+  async function create(
+    namespace: string,
+    name: string,
+    data: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const body = configMapOf(namespace, name, data);
+    const once = () => call(signal, ({ core }) => core.createNamespacedConfigMap({ namespace, body }));
+    try {
+      await once();
+    } catch (error) {
+      // What a create does not find is its namespace.
+      if (!codeIs(error, 'not-found')) throw error;
+      await call(signal, ({ core }) =>
+        core.createNamespace({ body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } } }),
+      );
+      await once();
+    }
+  }
+
+  return {
+    server,
+
+    version: (signal) => call(signal, async ({ version }) => (await version.getCode()).gitVersion),
+
+    nodes: (signal) =>
+      call(signal, async ({ core }) =>
+        (await core.listNode()).items.map(({ metadata, status }) => ({
+          name: metadata?.name ?? '',
+          ready: status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false,
+          addresses: (status?.addresses ?? []).map(({ type, address }) => ({ type, address })),
+        })),
+      ),
+
+    serviceAccountToken: (namespace, name, ttlSeconds, signal) =>
+      call(signal, async ({ core }) => {
+        const { status } = await core.createNamespacedServiceAccountToken({
+          namespace,
+          name,
+          // An empty list of audiences means the API server's own.
+          body: { spec: { audiences: [], expirationSeconds: ttlSeconds } },
+        });
+        const token = status?.token ?? '';
+        if (token === '') throw new KubernetesError('other', server, 'the API server answered without a token');
+        return new Redacted(token);
+      }),
+
+    async ensureConfigMap(namespace, name, data, signal) {
+      try {
+        const found = await call(signal, ({ core }) => core.readNamespacedConfigMap({ namespace, name }));
+        if (sameData(found.data ?? {}, data)) return;
+        const body = configMapOf(namespace, name, data);
+        await call(signal, ({ core }) => core.replaceNamespacedConfigMap({ namespace, name, body }));
+      } catch (error) {
+        if (!codeIs(error, 'not-found')) throw error;
+        await create(namespace, name, data, signal);
+      }
+    },
+
+    async deleteConfigMap(namespace, name, signal) {
+      try {
+        await call(signal, ({ core }) => core.deleteNamespacedConfigMap({ namespace, name }));
+      } catch (error) {
+        if (!codeIs(error, 'not-found')) throw error;
+      }
+    },
+
+    close() {
+      void library?.then((l) => l.close()).catch(() => {});
+      library = undefined;
+    },
+  };
+}
+
+const sameData = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean => {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+};
