@@ -4,10 +4,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeAtomic } from '../src/base/files.ts';
+import { table } from '../src/cli/output.ts';
 import { fairlead } from './demo/commands.ts';
 import type { DemoEvidence } from './demo/evidence.ts';
 import { createNarrator } from './demo/narrator.ts';
-import { CONTROLS, type Control, tell } from './demo/story.ts';
+import { CONTROLS, type Control } from './demo/controls.ts';
+import { tell } from './demo/story.ts';
 
 const HELP = `npm run demo -- [--speed N] [--parts auto|built-in|real] [--output text|json] [--control NAME]
 
@@ -81,15 +83,7 @@ function renderTable(evidence: DemoEvidence): string {
       r.survived ? 'survived' : 'failed',
     ]),
   ];
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return table(rows);
 }
 
 /** The story's last line, out of what was observed. */
@@ -140,7 +134,7 @@ async function main(): Promise<number> {
     else out.write('demo: failed: it could not be told to its end\n');
     return controller.signal.aborted ? 130 : 1;
   } finally {
-    await fairlead(['lab', 'down', '--state', path.join(work, 'lab'), '--quiet'], { home: work }).catch(() => {});
+    await fairlead(['lab', 'down', '--state', path.join(work, 'lab'), '--quiet']).catch(() => {});
     await rm(work, { recursive: true, force: true });
   }
 }

@@ -4,6 +4,8 @@ import { VERSION } from '../../src/base/version.ts';
 
 /** The lab's own hand on its cloud, over the same HTTP as everyone's: `lab node …` is nothing a user could not do. */
 export interface CloudCalls {
+  /** Ids of the project's networks: a new server is attached to them. */
+  networks(): Promise<readonly number[]>;
   createServer(body: Record<string, unknown>): Promise<{ id: number }>;
   deleteServer(id: number): Promise<void>;
   act(id: number, action: 'poweron' | 'poweroff' | 'reboot' | 'shutdown'): Promise<void>;
@@ -11,6 +13,7 @@ export interface CloudCalls {
 
 interface Answer {
   readonly server?: { readonly id: number };
+  readonly networks?: readonly { readonly id: number }[];
   readonly action?: {
     readonly id: number;
     readonly status: string;
@@ -46,6 +49,7 @@ export function createCloudCalls(ports: { clock: Clock; url: () => string; token
   };
 
   return {
+    networks: async () => ((await call('GET', '/networks')).networks ?? []).map((network) => network.id),
     async createServer(body) {
       const answer = await call('POST', '/servers', body);
       if (answer.server === undefined) throw refused('POST /servers', 'the answer holds no server');

@@ -70,6 +70,7 @@ export function createOperations(
       image: 'debian-12',
       location: was.location,
       labels: was.labels,
+      networks: await ports.calls.networks(),
       user_data: await ports.render(was.role),
     });
     deleted.delete(name);

@@ -60,7 +60,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   progress(`etcd: ${parts.etcd.backing}; kube-apiserver: ${parts.kubeApiserver.backing}`);
 
   const audit = createAudit(path.join(state, 'requests.jsonl'), () => clock.wall());
-  const fabric: Fabric = await startLoopback({ random, clock });
+  const fabric = await startLoopback({ random, clock });
   const serviceAddress = fabric.allocate('service');
   const name = clusterName(random);
   const tokens = { own: token(random), node: token(random), readOnly: token(random) };
@@ -101,7 +101,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     tokens: { readWrite: [tokens.own, tokens.node], readOnly: [tokens.readOnly] },
     audit,
     effects,
-    network: { name: `${name}-network`, ipRange: '10.0.0.0/16' },
+    network: { name: `${name}-network`, ipRange: fabric.privateRange },
   });
   cloud = running;
   progress(`cloud API at ${running.url}`);

@@ -15,7 +15,8 @@ export interface RunOptions {
   /** Where the child's stderr goes line by line while it runs. */
   readonly onProgress?: (line: string) => void;
   readonly signal?: AbortSignal;
-  readonly home: string;
+  /** Another home: kubectl keeps a cache there, and must not touch the user's. */
+  readonly home?: string;
 }
 
 /** Runs a program with an environment that names none of the user's own cluster credentials. */
@@ -24,7 +25,7 @@ export function run(program: string, args: readonly string[], options: RunOption
     const { KUBECONFIG: _kube, TALOSCONFIG: _talos, ...env } = process.env;
     const child = spawn(program, args, {
       cwd: root,
-      env: { ...env, HOME: options.home, NO_COLOR: '1' },
+      env: { ...env, NO_COLOR: '1', ...(options.home === undefined ? {} : { HOME: options.home }) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const interrupt = (): void => void child.kill('SIGINT');
@@ -47,7 +48,7 @@ export function run(program: string, args: readonly string[], options: RunOption
 }
 
 /** The public command, from source. */
-export const fairlead = (args: readonly string[], options: RunOptions): Promise<Ran> =>
+export const fairlead = (args: readonly string[], options: RunOptions = {}): Promise<Ran> =>
   run(process.execPath, [path.join(root, 'src/cli/main.ts'), ...args], options);
 
 /** A newer kubectl out of the cache of scripts/prepare, else whatever is on PATH; undefined where there is none. */

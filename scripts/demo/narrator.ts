@@ -2,13 +2,13 @@ import { styleText } from 'node:util';
 
 /** How the story is told to a person: titles, what happens meanwhile, what came of it. */
 export interface Narrator {
-  title(name: string, text: string): void;
+  readonly title: (name: string, text: string) => void;
   /** A line of a command's progress. */
-  progress(line: string): void;
-  say(text: string): void;
+  readonly progress: (line: string) => void;
+  readonly say: (text: string) => void;
   /** A result to read, such as the plan. */
-  document(text: string): void;
-  outcome(ok: boolean, durationMs: number): void;
+  readonly document: (text: string) => void;
+  readonly outcome: (ok: boolean, durationMs: number) => void;
 }
 
 export function createNarrator(

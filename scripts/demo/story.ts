@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { LabInfo } from '../../lab/world/info.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Redacted } from '../../src/base/redacted.ts';
-import { waitFor } from '../../src/base/retry.ts';
 import { startProber } from '../../src/probe/prober.ts';
 import { ready } from '../../src/probe/ready.ts';
 import type { Prober } from '../../src/probe/types.ts';
@@ -13,22 +12,11 @@ import { parseKubeconfig, resolveContext } from '../../src/systems/kubernetes/ku
 import type { KubeContext } from '../../src/systems/kubernetes/types.ts';
 import { fairlead, findKubectl, run, type Ran } from './commands.ts';
 import { type DemoEvidence, type DemoStep, judge, type Replacement } from './evidence.ts';
+import { configFor, spoil } from './controls.ts';
 import type { Narrator } from './narrator.ts';
+import { NAMESPACE, type DemoOptions } from './options.ts';
+import { replaceOne } from './replace.ts';
 
-/** Ways to spoil the story, so that a test can see the verdict fall: each takes one thing away that the product provides. */
-export const CONTROLS = ['no-vip', 'no-issuer-pin', 'no-repository', 'kubeconfig-byte', 'same-server'] as const;
-export type Control = (typeof CONTROLS)[number];
-
-export interface DemoOptions {
-  readonly speed: number;
-  readonly parts: 'auto' | 'built-in' | 'real';
-  readonly control: Control | undefined;
-  /** Folder for the lab and a home for kubectl's cache; made and removed by the caller. */
-  readonly work: string;
-  readonly signal: AbortSignal;
-}
-
-const NAMESPACE = 'default';
 const PROBE_CONFIG_MAP = 'fairlead-demo';
 
 /** The whole story, told by public commands. Returns what was observed; throws only when it cannot be told at all. */
@@ -38,7 +26,7 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
   const home = path.join(work, 'home');
   await mkdir(home, { recursive: true });
   const clock = systemClock;
-  const common = { home, signal, onProgress: narrator.progress };
+  const common = { signal, onProgress: narrator.progress };
   const kubectl = await findKubectl();
 
   const steps: DemoStep[] = [];
@@ -90,7 +78,7 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
   };
   const info = async (): Promise<LabInfo> =>
     JSON.parse(
-      must(await fairlead(['lab', 'info', '--state', state, '--output', 'json'], { home, signal }), 'lab info').stdout,
+      must(await fairlead(['lab', 'info', '--state', state, '--output', 'json'], { signal }), 'lab info').stdout,
     ) as LabInfo;
   const context = async (file: string): Promise<KubeContext> =>
     resolveContext(parseKubeconfig(await readFile(file, 'utf8'), file), undefined, (name) => readFile(name, 'utf8'));
@@ -137,7 +125,7 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
       return own.kind === 'failed' && own.reason === 'timeout' && kubectlFailed;
     });
 
-    const config = await configFor(options, started);
+    const config = await configFor(options.control, started);
     let token: Redacted | undefined;
     await step('c', 'The plan, and the change', async (note) => {
       const plan = await fairlead(['plan', '--config', config, '--no-color'], common);
@@ -209,167 +197,17 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
   }
 
   kubeconfig.sha256After = await sha256((await info()).files.kubeconfig);
-  evidence.requests = await countRequests(state, home);
+  evidence.requests = await countRequests(state);
   const judged = judge(evidence, 3);
   evidence.verdict = judged.verdict;
   evidence.reasons.push(...judged.reasons);
-  await fairlead(['lab', 'down', '--state', state], { home });
+  await fairlead(['lab', 'down', '--state', state]);
   await rm(state, { recursive: true, force: true });
   return evidence;
 }
 
-/** For the control that leaves the repository out: the same configuration without that consumer. */
-async function configFor(options: DemoOptions, lab: LabInfo): Promise<string> {
-  if (options.control !== 'no-repository') return lab.files.config;
-  const text = await readFile(lab.files.config, 'utf8');
-  const without = path.join(path.dirname(lab.files.config), 'fairlead-without-repository.yaml');
-  await writeFile(without, text.replace(/^ {2}repository:\n {4}path: .*\n/m, ''));
-  return without;
-}
-
-/** Takes away what a control is about, after everything has been applied. */
-async function spoil(control: Control | undefined, lab: LabInfo): Promise<void> {
-  const { readdir } = await import('node:fs/promises');
-  const patches = path.join(lab.files.provisioner, 'talos');
-  const removeWhere = async (matches: (text: string) => boolean): Promise<void> => {
-    for (const file of await readdir(patches, { recursive: true })) {
-      if (!file.endsWith('.yaml')) continue;
-      const full = path.join(patches, file);
-      if (matches(await readFile(full, 'utf8'))) await unlink(full);
-    }
-  };
-  if (control === 'no-vip') await removeWhere((text) => /HCloudVIPConfig|^\s*vip:/m.test(text));
-  if (control === 'no-issuer-pin') await removeWhere((text) => text.includes('service-account-issuer'));
-  if (control === 'kubeconfig-byte') {
-    await writeFile(lab.files.kubeconfig, `${await readFile(lab.files.kubeconfig, 'utf8')}\n`, { mode: 0o600 });
-  }
-}
-
-interface ReplacePorts {
-  readonly state: string;
-  readonly home: string;
-  readonly clock: typeof systemClock;
-  readonly narrator: Narrator;
-  readonly info: () => Promise<LabInfo>;
-  readonly kubectl: string | undefined;
-  readonly kubeconfig: string;
-  readonly context: KubeContext;
-  readonly prober: Prober | undefined;
-  readonly token: Redacted;
-}
-
-async function replaceOne(
-  node: string,
-  options: DemoOptions,
-  ports: ReplacePorts,
-): Promise<{ replacement: Replacement; tokensRefused: number; notes: string[] }> {
-  const { clock, prober } = ports;
-  const before = await ports.info();
-  const notes: string[] = [];
-  prober?.mark(node);
-  const verb = options.control === 'same-server' ? 'reboot' : 'replace';
-  const ran = await fairlead(['lab', 'node', verb, node, '--state', ports.state, '--output', 'json'], {
-    home: ports.home,
-    signal: options.signal,
-    onProgress: ports.narrator.progress,
-  });
-  if (ran.code !== 0) throw new Error(`lab node ${verb} ${node} ended with ${ran.code}:\n${ran.stderr}`);
-  // The same bytes must work again within a bounded time: nobody repoints anything.
-  const client = createKubernetesClient(ports.context);
-  const usable = await waitFor(
-    clock,
-    { everyMs: 200, timeoutMs: 90_000 / options.speed + 15_000, signal: options.signal },
-    async () => {
-      const result = await ready(ports.context, '/readyz', { timeoutMs: 2_000 });
-      return result.kind === 'answered' && result.status === 200 ? true : undefined;
-    },
-  );
-  let works = usable === true;
-  if (works) {
-    try {
-      const nodes = await client.nodes();
-      await client.ensureConfigMap(NAMESPACE, `after-${node}`, { replaced: node });
-      works = nodes.some((n) => n.name === node);
-      if (!works) notes.push(`${node} is not among the nodes`);
-    } catch (error) {
-      works = false;
-      notes.push(`after ${node}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  if (works && ports.kubectl !== undefined) {
-    const kubectl = await run(
-      ports.kubectl,
-      ['--kubeconfig', ports.kubeconfig, '--request-timeout=5s', 'get', 'nodes', '-o', 'name'],
-      { home: ports.home, signal: options.signal },
-    );
-    if (kubectl.code !== 0) notes.push(`kubectl after ${node}: ${kubectl.stderr.trim()}`);
-    works = kubectl.code === 0;
-  }
-  const after = await ports.info();
-  // Each API server by itself, the new one too: a token of before the change must be good there.
-  let tokensRefused = 0;
-  for (const controlPlane of after.nodes.filter((n) => n.role === 'control-plane' && n.power === 'on')) {
-    const answer = await ready(
-      { ...ports.context, server: controlPlane.kubernetesApi, auth: { kind: 'token', token: ports.token } },
-      '/version',
-      { timeoutMs: 5_000 },
-    );
-    if (answer.kind === 'answered' && answer.status === 401) {
-      tokensRefused += 1;
-      notes.push(`${controlPlane.name} refused the token of before the change`);
-    } else if (answer.kind === 'failed') {
-      notes.push(`${controlPlane.name} could not be asked about the token: ${answer.message}`);
-      works = false;
-    }
-  }
-  const idOf = (lab: LabInfo): number => lab.nodes.find((n) => n.name === node)?.serverId ?? 0;
-  const holder = (lab: LabInfo): string | null => lab.floatingIPs[0]?.claimedBy[0] ?? null;
-  const endpointOfNew = await newNodeEndpoint(ports, after, node);
-  if (endpointOfNew !== undefined && endpointOfNew !== ports.context.server) {
-    notes.push(`${node} came up with the endpoint ${endpointOfNew}, which is not the cluster's`);
-    works = false;
-  }
-  const gaps = prober?.report(node).gaps['endpoint'] ?? {};
-  const longest = gaps.readNewConnection;
-  notes.push(
-    `${node}: server ${idOf(before)} -> ${idOf(after)}, holder ${holder(before)} -> ${holder(after)}, longest gap ${longest === undefined ? 'unknown' : `${(longest / 1000).toFixed(1)} s`}`,
-  );
-  return {
-    tokensRefused,
-    notes,
-    replacement: {
-      node,
-      oldServerId: idOf(before),
-      newServerId: idOf(after),
-      holderBefore: holder(before),
-      holderAfter: holder(after),
-      longestGapMs: longest === undefined ? null : Math.round(longest),
-      gaps: Object.fromEntries(Object.entries(gaps).map(([name, ms]) => [name, Math.round(ms)])),
-      survived: works && holder(after) !== null,
-    },
-  };
-}
-
-/** What the replaced node itself hands out as its endpoint: `talosctl kubeconfig` would say the same. */
-async function newNodeEndpoint(ports: ReplacePorts, lab: LabInfo, node: string): Promise<string | undefined> {
-  const { createTalosClient } = await import('../../src/systems/talos/client.ts');
-  const { parseTalosconfig, selectContext } = await import('../../src/systems/talos/talosconfig.ts');
-  const address = lab.nodes.find((n) => n.name === node)?.publicIPv4;
-  if (address === undefined) return undefined;
-  const file = lab.files.talosconfig;
-  const selected = selectContext(parseTalosconfig(await readFile(file, 'utf8'), file));
-  const client = createTalosClient({ address, ca: selected.ca, crt: selected.crt, key: selected.key });
-  try {
-    const text = await client.kubeconfig();
-    return (await resolveContext(parseKubeconfig(text.reveal(), node), undefined, (name) => readFile(name, 'utf8')))
-      .server;
-  } finally {
-    client.close();
-  }
-}
-
-async function countRequests(state: string, home: string): Promise<DemoEvidence['requests']> {
-  const ran = await fairlead(['lab', 'requests', '--state', state, '--output', 'json', '--quiet'], { home });
+async function countRequests(state: string): Promise<DemoEvidence['requests']> {
+  const ran = await fairlead(['lab', 'requests', '--state', state, '--output', 'json', '--quiet']);
   const { requests } = JSON.parse(ran.stdout) as { requests: { system: string; write: boolean }[] };
   const counts: Record<string, { reads: number; writes: number }> = {};
   for (const { system, write } of requests) {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { EXIT, Failure, textOf } from '../base/failure.ts';
 import type { LoadedConfig } from '../config/loaded.ts';
 
+import { nodeFiles } from '../consumers/files.ts';
 import type { Systems } from '../observe/systems.ts';
 import { handshake } from '../probe/handshake.ts';
 import { startProber } from '../probe/prober.ts';
@@ -14,7 +15,6 @@ import { createTalosClient } from '../systems/talos/client.ts';
 import { parseTalosconfig, selectContext } from '../systems/talos/talosconfig.ts';
 import type { TalosClient } from '../systems/talos/types.ts';
 import type { CliContext } from './context.ts';
-import { nodeFiles } from './node-files.ts';
 
 /** Every outside system, out of the configuration: the one place where ports and clients are put together. */
 export async function composeSystems(context: CliContext, loaded: LoadedConfig): Promise<Systems> {

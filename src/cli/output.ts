@@ -15,14 +15,14 @@ type Style = Parameters<typeof styleText>[0];
 /** How a command speaks: results to stdout, everything else to stderr; with --output json one document on stdout. */
 export interface Printer {
   /** A finished result, as a person reads it; silent with --output json. */
-  text(content: string): void;
+  readonly text: (content: string) => void;
   /** The result as a document; silent with --output text. `kind` stands in it. */
-  json(document: { readonly kind: string } & Record<string, unknown>): void;
+  readonly json: (document: { readonly kind: string } & Record<string, unknown>) => void;
   /** Progress, on stderr; silent with --quiet. */
-  progress(line: string): void;
+  readonly progress: (line: string) => void;
   /** Details that only --verbose shows, on stderr. */
-  detail(line: string): void;
-  paint(style: Style, content: string): string;
+  readonly detail: (line: string) => void;
+  readonly paint: (style: Style, content: string) => string;
   readonly isJson: boolean;
 }
 
