@@ -17,8 +17,20 @@ const refused = (spec: EtcdSpec, why: string): Failure =>
     next: 'start it with the member list that `etcdctl member list` shows, or remove and add the member first',
   });
 
-/** The cluster and the member a start is for: what etcd reads from its data directory, or from the flags when there is none. */
-function enter(clusters: Map<string, Cluster>, spec: EtcdSpec, ports: { clock: Clock; random: Random }) {
+interface Membership {
+  readonly cluster: Cluster;
+  readonly member: MemberRecord;
+}
+
+/** What a data directory of an earlier start says, whatever the flags say now. */
+function reenter({ cluster, member }: Membership, spec: EtcdSpec): Membership {
+  if (!cluster.members.has(member.id)) throw refused(spec, 'the member has been permanently removed from the cluster');
+  if (member.run !== undefined) throw refused(spec, 'it is running already');
+  return { cluster, member };
+}
+
+/** The cluster and the member a start without data is for, from the flags. */
+function enter(clusters: Map<string, Cluster>, spec: EtcdSpec, ports: { clock: Clock; random: Random }): Membership {
   const own = spec.initialCluster.filter(({ name }) => name === spec.name).map(({ peerURL }) => peerURL);
   if (own.length === 0)
     throw refused(spec, `couldn't find local name "${spec.name}" in the initial cluster configuration`);
@@ -27,11 +39,6 @@ function enter(clusters: Map<string, Cluster>, spec: EtcdSpec, ports: { clock: C
   const known = clusters.get(spec.initialClusterToken);
   const member = known === undefined ? undefined : find(known);
   if (known !== undefined && member?.run !== undefined) throw refused(spec, 'it is running already');
-  if (spec.restart) {
-    if (known === undefined) throw refused(spec, 'there is no data of an earlier start: the cluster was never formed');
-    if (member === undefined) throw refused(spec, 'the member has been permanently removed from the cluster');
-    return { cluster: known, member };
-  }
   if (spec.initialClusterState === 'existing') {
     if (known === undefined || !known.anyUp())
       throw refused(spec, 'cannot fetch cluster info from peer urls: no member is up');
@@ -62,15 +69,18 @@ function peersOf(spec: EtcdSpec): string[][] {
 
 /**
  * An etcd inside this process: members of one `initialClusterToken` share one cluster, which lives as long as this part.
- * It answers its clients as etcd does; what it does not do stands at `Cluster`. A member's data is kept for a start with
- * `restart`; without it the member must be new to the cluster, as for etcd with an empty data directory.
+ * It answers its clients as etcd does; what it does not do stands at `Cluster`. What stands for the data of a data directory
+ * is kept for a start with `restart`; without it the member must be new to the cluster, as for etcd with an empty directory.
  */
 export function builtInEtcd(ports: { readonly clock: Clock; readonly random: Random }): EtcdPart {
   const clusters = new Map<string, Cluster>();
+  const kept = new Map<string, Membership>();
   return {
     backing: 'built-in',
     start: async (spec) => {
-      const { cluster, member } = enter(clusters, spec, ports);
+      const data = spec.restart ? kept.get(spec.dataDir) : undefined;
+      const { cluster, member } = data === undefined ? enter(clusters, spec, ports) : reenter(data, spec);
+      kept.set(spec.dataDir, { cluster, member });
       return await startMember(cluster, member, spec, ports.clock);
     },
   };
