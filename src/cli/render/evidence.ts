@@ -30,7 +30,9 @@ export function renderEvidence(evidence: Evidence, file: string, paint: Paint = 
     `tokens refused        ${evidence.tokens.refused} of ${count(evidence.tokens.mintedBefore, 'token')} minted before`,
     ...(evidence.kubeconfig === undefined
       ? []
-      : [`kubeconfig            ${evidence.kubeconfig.sha256Before.slice(0, 12)} before, ${evidence.kubeconfig.sha256After.slice(0, 12)} now`]),
+      : [
+          `kubeconfig            ${evidence.kubeconfig.sha256Before.slice(0, 12)} before, ${evidence.kubeconfig.sha256After.slice(0, 12)} now`,
+        ]),
     `evidence              ${file}`,
   ].join('\n');
 }

@@ -11,7 +11,8 @@ export function progressLine(event: ApplyEvent, details: boolean, paint: Paint =
       return `\n${paint('cyan', `Phase ${event.number}  ${event.title}`)}`;
     case 'gates': {
       const shut = event.checks.filter((check) => check.verdict !== 'open');
-      if (shut.length > 0) return shut.map((c) => `  ${paint('red', 'gate')}  ${c.name}: ${c.verdict}, ${c.evidence}`).join('\n');
+      if (shut.length > 0)
+        return shut.map((c) => `  ${paint('red', 'gate')}  ${c.name}: ${c.verdict}, ${c.evidence}`).join('\n');
       if (event.checks.length === 0) return undefined;
       if (!details) return `  ${paint('green', 'gates open')}  ${event.checks.length} checks for ${event.subject}`;
       return event.checks.map((c) => `  ${paint('green', 'open')}  ${c.name}: ${c.evidence}`).join('\n');

@@ -76,14 +76,15 @@ export function readContext(document: KubeconfigDocument, name: string): Context
   };
 }
 
-/** A CA is known by its certificates' bytes, not by how the PEM text is broken into lines. */
-export function caDigest(pem: string): string | undefined {
+/** A CA is known by its certificates' bytes, not by how the PEM text is broken into lines; where it is no certificate, by its text. */
+export function caDigest(pem: string): string {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
+  const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
   try {
     const prints = blocks.map((block) => new X509Certificate(block).fingerprint256).toSorted();
-    return prints.length === 0 ? undefined : createHash('sha256').update(prints.join('\n')).digest('hex');
+    return digest(prints.length === 0 ? pem.trim() : prints.join('\n'));
   } catch {
-    return undefined;
+    return digest(pem.trim());
   }
 }
 

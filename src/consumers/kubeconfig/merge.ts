@@ -71,7 +71,7 @@ function contextWithCa(target: KubeconfigDocument, ca: string): string | undefin
     .toSorted((a, b) => Number(b === current) - Number(a === current))
     .find((name) => {
       const other = readContext(target, name)?.ca;
-      return other !== undefined && digest !== undefined && caDigest(decodeBase64(other)) === digest;
+      return other !== undefined && caDigest(decodeBase64(other)) === digest;
     });
 }
 

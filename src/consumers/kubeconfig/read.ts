@@ -46,7 +46,7 @@ async function contentOf(
       if (read === undefined) continue;
       const ca = await pemOf(files, file, read.ca, read.caFile);
       const caSha256 = ca === undefined ? undefined : caDigest(ca);
-      if (caSha256 !== undefined && caSha256 === digest) {
+      if (caSha256 === digest) {
         entry = { context: name, server: read.server ?? '', caSha256, ...(await credentialOf(files, file, read)) };
         break;
       }
