@@ -1,5 +1,5 @@
 import { checkServerIdentity } from 'node:tls';
-import { Code, ConnectError, createClient, type CallOptions } from '@connectrpc/connect';
+import { Code, ConnectError, createClient, type CallOptions, type Interceptor } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { systemClock } from '../../../src/base/clock.ts';
 import { bytes, eventOf, keysOf, keyValueOf, memberOf, rangeRequest, txnRequest } from './convert.ts';
@@ -32,7 +32,17 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
         : { checkServerIdentity: (_host: string, cert) => checkServerIdentity(serverName, cert) }),
     },
   );
-  const transport = createGrpcTransport({ baseUrl: options.endpoint, sessionManager: session });
+  let closed = false;
+  const closing = (): ConnectError => new ConnectError('the etcd client was closed', Code.Canceled);
+  const refuseWhenClosed: Interceptor = (next) => async (request) => {
+    if (closed) throw closing();
+    return await next(request);
+  };
+  const transport = createGrpcTransport({
+    baseUrl: options.endpoint,
+    sessionManager: session,
+    interceptors: [refuseWhenClosed],
+  });
   const [kv, lease, cluster, maintenance] = [
     createClient(KV, transport),
     createClient(Lease, transport),
@@ -153,6 +163,9 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
       const call = signal === undefined ? {} : { signal };
       for await (const { blob } of maintenance.snapshot({}, call)) yield blob;
     },
-    close: () => session.abort(new ConnectError('the etcd client was closed', Code.Canceled)),
+    close: () => {
+      closed = true;
+      session.abort(closing());
+    },
   };
 }

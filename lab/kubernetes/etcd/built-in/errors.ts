@@ -11,7 +11,6 @@ const REFUSALS = {
   leaseProvided: [Code.InvalidArgument, 'etcdserver: lease is provided'],
   tooManyOps: [Code.InvalidArgument, 'etcdserver: too many operations in txn request'],
   duplicateKey: [Code.InvalidArgument, 'etcdserver: duplicate key given in txn request'],
-  requestTooLarge: [Code.InvalidArgument, 'etcdserver: request is too large'],
   compacted: [Code.OutOfRange, 'etcdserver: mvcc: required revision has been compacted'],
   futureRevision: [Code.OutOfRange, 'etcdserver: mvcc: required revision is a future revision'],
   noSpace: [Code.ResourceExhausted, 'etcdserver: mvcc: database space exceeded'],
@@ -36,7 +35,6 @@ const REFUSALS = {
   transferTimedOut: [Code.Unavailable, 'etcdserver: request timed out, leader transfer took too long'],
   timedOut: [Code.Unavailable, 'etcdserver: request timed out'],
   timedOutLeaderFailed: [Code.Unavailable, 'etcdserver: request timed out, possibly due to previous leader failure'],
-  timedOutConnectionLost: [Code.Unavailable, 'etcdserver: request timed out, possibly due to connection lost'],
   stopped: [Code.Unavailable, 'etcdserver: server stopped'],
   learner: [Code.Unavailable, 'etcdserver: rpc not supported for learner'],
 } as const satisfies Record<string, readonly [Code, string]>;

@@ -52,7 +52,7 @@ export class Store {
   #revision = 1n;
   #compacted = 0n;
   /** Every key with a history, sorted. */
-  readonly #keys: Key[] = [];
+  #keys: Key[] = [];
   readonly #histories = new Map<Key, Version[]>();
   /** Changes still watchable, oldest first. */
   #log: Change[] = [];
@@ -150,12 +150,17 @@ export class Store {
     if (revision > this.#revision) throw refuse('futureRevision');
     this.#compacted = revision;
     this.#log = this.#log.filter((change) => change.revision >= revision);
-    for (const key of this.#keys.slice()) {
-      const history = this.#histories.get(key) ?? [];
+    let bytes = 0;
+    for (const [key, history] of this.#histories) {
       const current = history.findLastIndex((version) => version.mod <= revision);
-      const gone = history.filter((version, n) => n < current || (n === current && version.version === 0n));
-      for (const version of gone) this.#drop(version);
+      const dead = history[current]?.version === 0n;
+      const left = history.slice(Math.max(0, dead ? current + 1 : current));
+      for (const version of left) bytes += key.length + version.value.length;
+      if (left.length > 0) this.#histories.set(key, left);
+      else this.#histories.delete(key);
     }
+    this.#bytes = bytes;
+    this.#keys = this.#keys.filter((key) => this.#histories.has(key));
   }
 
   #collect(range: KeyRange, at: bigint): Version[] {
