@@ -11,12 +11,15 @@ const CLAIM_PORT = 61_643;
 const FIRST = 64;
 const LAST = 127;
 
-/** Disjoint parts of the /16, by third octet (both inclusive). `private` is a /18, so that it can be said as one range. */
+/**
+ * Disjoint parts of the /16, by third octet (both inclusive). `private` lies in a /18, so that it can be said as one range,
+ * and comes first: Talos takes the lowest address for a node's own, which with 10.x is the private one.
+ */
 const PARTS = {
-  public: [1, 63],
+  private: [1, 63],
   floating: [64, 79],
   service: [80, 95],
-  private: [128, 191],
+  public: [128, 191],
   hidden: [200, 250],
 } as const satisfies Record<string, readonly [number, number]>;
 
@@ -66,7 +69,7 @@ function rangeOf(n: number, claim: Server, random: Random): AddressRange {
   const given = new Set<string>();
   return {
     cidr: `127.${n}.0.0/16`,
-    privateCidr: `127.${n}.128.0/18`,
+    privateCidr: `127.${n}.0.0/18`,
     draw(part) {
       const [low, high] = PARTS[part];
       const size = (high - low + 1) * 254;

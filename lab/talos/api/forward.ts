@@ -1,4 +1,4 @@
-import { connect as connectHttp2, constants, type ServerHttp2Stream } from 'node:http2';
+import { connect as connectHttp2, constants, type Http2ServerResponse, type ServerHttp2Stream } from 'node:http2';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { issueLeaf } from '../control-plane/certificates.ts';
 import type { Machine } from '../machine.ts';
@@ -36,7 +36,7 @@ export function createForwarder(machine: Machine): (request: Request, response: 
       refuse(stream, 3, `invalid target ${JSON.stringify(target)}`);
       return true;
     }
-    void pass(machine, request, stream, target).catch((error: unknown) => {
+    void pass(machine, request, response as unknown as Http2ServerResponse, target).catch((error: unknown) => {
       refuse(stream, 14, `connection error: desc = "${error instanceof Error ? error.message : String(error)}"`);
     });
     return true;
@@ -48,7 +48,8 @@ function isOwn(machine: Machine, target: string): boolean {
   return [facts.hostname, facts.publicIPv4, facts.privateIPv4, ...claims.keys()].includes(target);
 }
 
-async function pass(machine: Machine, request: Request, stream: ServerHttp2Stream, target: string): Promise<void> {
+async function pass(machine: Machine, request: Request, response: Http2ServerResponse, target: string): Promise<void> {
+  const { stream } = response;
   const { clock, peers } = machine.ports;
   const derived = machine.active?.derived;
   if (derived === undefined) throw new Error('no configuration');
@@ -94,15 +95,19 @@ async function pass(machine: Machine, request: Request, stream: ServerHttp2Strea
       stream.respond(plain, { endStream: true });
       return;
     }
-    let trailers: Record<string, string | string[] | undefined> = {};
-    stream.respond(plain, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers(trailers));
-    onward.on('trailers', (received) => {
-      trailers = Object.fromEntries(Object.entries(received));
-    });
-    onward.pipe(stream);
+    response.writeHead(answer[':status'] ?? 200, stringsOf(answer));
+    // The response's own object sends them: the stream below it takes trailers only once.
+    onward.on('trailers', (received) => response.addTrailers(stringsOf(received)));
+    onward.pipe(response);
   });
 }
+
+const stringsOf = (headers: Readonly<Record<string, unknown>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      typeof value === 'string' && !name.startsWith(':') && name !== 'date' ? [[name, value]] : [],
+    ),
+  );
 
 /** A gRPC status as trailers alone. */
 export function refuse(stream: ServerHttp2Stream, code: number, text: string): void {

@@ -1,4 +1,5 @@
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
+import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import type { Socket } from 'node:net';
 import { createContextValues, type ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import type { KeyPair } from '../../pki/types.ts';
@@ -39,7 +40,7 @@ export async function listenGrpc(machine: Machine, options: ApiServerOptions): P
     minVersion: 'TLSv1.3',
     allowHTTP1: false,
   });
-  const sessions = trackSessions(server);
+  const sockets = trackSockets(server);
   const adapter = connectNodeAdapter({
     routes: options.routes,
     grpc: true,
@@ -70,23 +71,24 @@ export async function listenGrpc(machine: Machine, options: ApiServerOptions): P
     },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const session of sessions) session.destroy();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
   };
 }
 
-function trackSessions(server: Http2SecureServer): Set<ServerHttp2Session> {
-  const sessions = new Set<ServerHttp2Session>();
-  server.on('session', (session) => {
-    sessions.add(session);
-    session.once('close', () => sessions.delete(session));
-    session.on('error', () => {});
+/** All connections, those too whose handshake never ends because the network has fallen silent. */
+function trackSockets(server: Http2SecureServer): Set<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
   });
+  server.on('session', (session) => session.on('error', () => {}));
   // Clients that leave in the ordinary way make nghttp2 report a protocol error; refused handshakes are the client's.
   server.on('sessionError', () => {});
   server.on('tlsClientError', () => {});
-  return sessions;
+  return sockets;
 }
 
 /** UNIMPLEMENTED as a gRPC client reads it. */

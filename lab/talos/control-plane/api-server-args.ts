@@ -11,9 +11,11 @@ export interface ArgsContext {
 
 const TALOS_SECRETS = '/system/secrets/kubernetes/kube-apiserver/';
 
+/** Who may come without a credential where the document form decides it. */
+export const AUTHENTICATION_FILE = 'authentication-config.yaml';
+
 /**
- * Left out: files whose content the lab does not render (admission, encryption at rest, authentication), and the audit
- * log, which the lab's API server writes for `lab requests`.
+ * Left out: files whose content the lab does not render (admission, encryption at rest), and the audit log, which the lab's API server writes for `lab requests`.
  */
 const LEFT_OUT = new Set([
   '--admission-control-config-file',
@@ -22,7 +24,6 @@ const LEFT_OUT = new Set([
   '--audit-log-maxsize',
   '--audit-log-path',
   '--audit-policy-file',
-  '--authentication-config',
   '--encryption-provider-config',
 ]);
 
@@ -39,13 +40,11 @@ export function labApiServerArgs(rendered: readonly string[], context: ArgsConte
     else if (name === '--advertise-address') args.push(`${name}=${context.advertise}`);
     else if (name === '--bind-address') args.push(`${name}=${context.hidden}`);
     else if (name === '--etcd-servers') args.push(`${name}=https://${context.hidden}:2379`);
+    else if (name === '--authentication-config')
+      args.push(`${name}=${path.join(context.secrets, AUTHENTICATION_FILE)}`);
     else if (value.startsWith(TALOS_SECRETS)) {
       args.push(`${name}=${path.join(context.secrets, value.slice(TALOS_SECRETS.length))}`);
     } else args.push(arg);
-  }
-  // The document form says who may come without a credential in the file that is left out: only health and version.
-  if (rendered.some((arg) => arg.startsWith('--authentication-config=')) && !hasArg(args, '--anonymous-auth')) {
-    args.push('--anonymous-auth=true');
   }
   return args;
 }
@@ -54,8 +53,6 @@ export const argValue = (args: readonly string[], name: string): string | undefi
   const found = args.findLast((arg) => arg.startsWith(`${name}=`));
   return found?.slice(name.length + 1);
 };
-
-const hasArg = (args: readonly string[], name: string): boolean => argValue(args, name) !== undefined;
 
 const splitOnce = (arg: string): string[] => {
   const at = arg.indexOf('=');

@@ -164,8 +164,11 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
         return;
       } catch (error) {
         signal.throwIfAborted();
-        machine.service('etcd', 'Failed', false, textOf(error));
-        machine.log(`service[etcd](Failed): ${textOf(error)}`);
+        const text = textOf(error);
+        if (machine.services.get('etcd')?.events.at(-1)?.message !== text) {
+          machine.log(`service[etcd](Failed): ${text}`);
+        }
+        machine.service('etcd', 'Failed', false, text);
       }
       await clock.sleep(times.joinRetryMs, signal);
     }

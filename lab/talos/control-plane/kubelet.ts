@@ -55,16 +55,20 @@ export function createKubelet(machine: Machine, apiServer: ApiServerService, wan
       const pod = pods.get(name);
       return pod === undefined ? 0 : pod.restarts + 1;
     };
+    const server = changed.includes('kube-apiserver');
+    const again = server && pods.has('kube-apiserver');
     for (const name of changed) {
       const count = restarts(name);
       if (count > 0) machine.log(`kubelet: static pod ${name} is recreated`);
-      const pod = begin(name, versions, count);
-      if (name === 'kube-apiserver') {
-        if (count > 0) await apiServer.stop();
-        await apiServer.start(signal);
-        pod.ready = true;
-        pod.startedAt = clock.wall();
-      }
+      begin(name, versions, count);
+    }
+    machine.changed();
+    if (again) await apiServer.stop();
+    if (server) await apiServer.start(signal);
+    const pod = pods.get('kube-apiserver');
+    if (server && pod !== undefined) {
+      pod.ready = true;
+      pod.startedAt = clock.wall();
     }
     machine.changed();
   };

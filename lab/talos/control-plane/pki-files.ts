@@ -1,9 +1,18 @@
+import { stringify } from 'yaml';
 import { publicKeyOf, standardKey } from '../../pki/keys.ts';
 import type { KeyPair } from '../../pki/types.ts';
 import type { Derived } from '../config/types.ts';
 import { inFolder, makeFolders, replaceFile } from '../files.ts';
 import type { Machine } from '../machine.ts';
+import { AUTHENTICATION_FILE } from './api-server-args.ts';
 import { etcdCertificates, kubernetesCertificates } from './certificates.ts';
+
+/** Talos' default for the document form: health checks without a credential, nothing else. */
+const ANONYMOUS_HEALTH = stringify({
+  apiVersion: 'apiserver.config.k8s.io/v1beta1',
+  kind: 'AuthenticationConfiguration',
+  anonymous: { enabled: true, conditions: ['/livez', '/readyz', '/healthz'].map((path) => ({ path })) },
+});
 
 /** Where the certificates of a control plane lie. */
 export interface PkiFiles {
@@ -60,6 +69,7 @@ export function createPkiFiles(machine: Machine): PkiFiles {
     const key = standardKey(pki.serviceAccountKey ?? '');
     await replaceFile(kubernetes('service-account.key'), key);
     await replaceFile(kubernetes('service-account.pub'), publicKeyOf(key));
+    await replaceFile(kubernetes(AUTHENTICATION_FILE), ANONYMOUS_HEALTH);
   };
   return files;
 }
