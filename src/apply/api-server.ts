@@ -42,7 +42,11 @@ export async function awaitNewApiServer(
   let last = 'nothing seen yet';
   const evidence = await waitFor(
     clock,
-    { everyMs: TIMINGS.lookEveryMs, timeoutMs: TIMINGS.apiServerMs, ...(run.signal === undefined ? {} : { signal: run.signal }) },
+    {
+      everyMs: TIMINGS.lookEveryMs,
+      timeoutMs: TIMINGS.apiServerMs,
+      ...(run.signal === undefined ? {} : { signal: run.signal }),
+    },
     async () => {
       const shaken = await shake(run, server);
       if (shaken.kind === 'failed') {
@@ -101,7 +105,11 @@ async function readyInARow(run: Run, server: ApiServer): Promise<string | undefi
 
 /** A token is known (2xx or 403) or refused (401); what it may do is not the question. */
 export async function tokenTrouble(run: Run, context: KubeContext): Promise<string | undefined> {
-  const answer = await run.systems.ready({ ...context, auth: { kind: 'token', token: run.token } }, '/version', { timeoutMs: PROBE_MS });
+  const answer = await run.systems.ready({ ...context, auth: { kind: 'token', token: run.token } }, '/version', {
+    timeoutMs: PROBE_MS,
+  });
   if (answer.kind === 'failed') return `token: ${answer.reason}: ${answer.message}`;
-  return answer.status === 401 || answer.status >= 500 ? `the token from before is answered with ${answer.status}` : undefined;
+  return answer.status === 401 || answer.status >= 500
+    ? `the token from before is answered with ${answer.status}`
+    : undefined;
 }

@@ -75,13 +75,32 @@ export async function apply(systems: Systems, loaded: LoadedConfig, options: App
   try {
     const last = await workThrough(run, seen, changesOf(first).length);
     const verification = diagnose(last.observation, loaded);
-    const evidence = evidenceOf(run, { first: seen.observation, last: last.observation, startedAt, verification, complete: true });
+    const evidence = evidenceOf(run, {
+      first: seen.observation,
+      last: last.observation,
+      startedAt,
+      verification,
+      complete: true,
+    });
     const evidenceFile = await closeRun(run, evidence, 'done');
     return { kind: 'done', plan: first, evidence, evidenceFile, verification };
   } catch (error) {
-    const evidence = evidenceOf(run, { first: seen.observation, last: undefined, startedAt, verification: undefined, complete: false });
-    const file = await closeRun(run, evidence, textOf(error)).catch((trouble: unknown) => `not written: ${textOf(trouble)}`);
-    if (aborted()) throw interrupted(file, run.steps.map((step) => step.what), error);
+    const evidence = evidenceOf(run, {
+      first: seen.observation,
+      last: undefined,
+      startedAt,
+      verification: undefined,
+      complete: false,
+    });
+    const file = await closeRun(run, evidence, textOf(error)).catch(
+      (trouble: unknown) => `not written: ${textOf(trouble)}`,
+    );
+    if (aborted())
+      throw interrupted(
+        file,
+        run.steps.map((step) => step.what),
+        error,
+      );
     throw error;
   }
 }
@@ -145,13 +164,17 @@ async function oneChange(run: Run, seen: Seen, next: Next, count: { number: numb
     await run.journal.append({ kind: 'result', change: change.id, ok: true, evidence });
     run.reporter.report({ kind: 'change-done', change, ms, evidence });
   } catch (error) {
-    await run.journal.append({ kind: 'result', change: change.id, ok: false, evidence: [textOf(error)] }).catch(() => {});
+    await run.journal
+      .append({ kind: 'result', change: change.id, ok: false, evidence: [textOf(error)] })
+      .catch(() => {});
     throw error;
   }
 }
 
 const standing = (run: Run): string =>
-  run.steps.length === 0 ? 'Nothing was changed.' : `Done and in force: ${run.steps.map((step) => step.what).join('; ')}.`;
+  run.steps.length === 0
+    ? 'Nothing was changed.'
+    : `Done and in force: ${run.steps.map((step) => step.what).join('; ')}.`;
 
 const refusedMidway = (run: Run, plan: Plan): Failure =>
   new Failure({
@@ -163,7 +186,11 @@ const refusedMidway = (run: Run, plan: Plan): Failure =>
     next: 'Correct the cause, then run fairlead apply again: it goes on where it stopped.',
   });
 
-const gateShut = (run: Run, change: Change, checks: readonly { name: string; verdict: string; evidence: string }[]): Failure =>
+const gateShut = (
+  run: Run,
+  change: Change,
+  checks: readonly { name: string; verdict: string; evidence: string }[],
+): Failure =>
   new Failure({
     code: 'gate-closed',
     exit: EXIT.refused,

@@ -18,7 +18,8 @@ interface Parts {
 /** The record of a run out of what was seen. `survived`: complete, sound at the end, and no token refused on the way. */
 export function evidenceOf(run: Run, parts: Parts): Evidence {
   const report = run.prober.report();
-  const good = parts.verification !== undefined && parts.verification.verdict !== 'broken' && report.tokensRefused === 0;
+  const good =
+    parts.verification !== undefined && parts.verification.verdict !== 'broken' && report.tokensRefused === 0;
   const versions = parts.first.nodes.map((node) => [node.name, valueOf(node.talosVersion) ?? 'unknown'] as const);
   const kubeconfig = kubeconfigDigests(parts);
   return {
@@ -60,7 +61,10 @@ export async function closeRun(run: Run, evidence: Evidence, outcome: string): P
     await client
       .deleteConfigMap(PROBE.namespace, PROBE.configMap)
       .catch((error: unknown) =>
-        run.reporter.report({ kind: 'note', text: `The ConfigMap default/${PROBE.configMap} is left behind: ${textOf(error)}` }),
+        run.reporter.report({
+          kind: 'note',
+          text: `The ConfigMap default/${PROBE.configMap} is left behind: ${textOf(error)}`,
+        }),
       );
   }
   const file = await run.journal.evidence(evidence);

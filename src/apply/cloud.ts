@@ -4,7 +4,10 @@ import type { Action } from '../model/plan.ts';
 import type { Run } from './run.ts';
 
 /** Reserves the address and protects it before anything else can happen to it. */
-export async function reserveAddress(run: Run, action: Extract<Action, { kind: 'reserve-address' }>): Promise<readonly string[]> {
+export async function reserveAddress(
+  run: Run,
+  action: Extract<Action, { kind: 'reserve-address' }>,
+): Promise<readonly string[]> {
   const hetzner = run.systems.hetzner(run.loaded.hetznerToken);
   const made = await hetzner.createFloatingIP(
     {
@@ -19,12 +22,18 @@ export async function reserveAddress(run: Run, action: Extract<Action, { kind: '
   return protectedEvidence(run, made.id);
 }
 
-export async function protectAddress(run: Run, action: Extract<Action, { kind: 'protect-address' }>): Promise<readonly string[]> {
+export async function protectAddress(
+  run: Run,
+  action: Extract<Action, { kind: 'protect-address' }>,
+): Promise<readonly string[]> {
   await run.systems.hetzner(run.loaded.hetznerToken).setProtection(action.id, true, run.signal);
   return protectedEvidence(run, action.id);
 }
 
-export async function assignAddress(run: Run, action: Extract<Action, { kind: 'assign-address' }>): Promise<readonly string[]> {
+export async function assignAddress(
+  run: Run,
+  action: Extract<Action, { kind: 'assign-address' }>,
+): Promise<readonly string[]> {
   const hetzner = run.systems.hetzner(run.loaded.hetznerToken);
   await hetzner.assign(action.id, action.server, run.signal);
   const now = await hetzner.floatingIP(action.id, run.signal);
@@ -35,7 +44,10 @@ export async function assignAddress(run: Run, action: Extract<Action, { kind: 'a
 async function protectedEvidence(run: Run, id: number): Promise<readonly string[]> {
   const now = await run.systems.hetzner(run.loaded.hetznerToken).floatingIP(id, run.signal);
   if (now?.protected === true) return [`floating IP ${id} is ${now.ip}, delete protection on`];
-  throw missing(`Floating IP ${id} is not protected`, now === undefined ? 'the cloud does not list it' : 'the cloud lists it without protection');
+  throw missing(
+    `Floating IP ${id} is not protected`,
+    now === undefined ? 'the cloud does not list it' : 'the cloud lists it without protection',
+  );
 }
 
 const missing = (what: string, why: string): Failure =>

@@ -22,20 +22,29 @@ export async function writeKubeconfig(
     await files.write(action.file, merged, 0o600);
     return files.read(action.file);
   });
-  return [`${action.file} is ${sha256(text ?? '').slice(0, 12)}, fetched from ${node}, /readyz answered through ${wantedUrl}`];
+  return [
+    `${action.file} is ${sha256(text ?? '').slice(0, 12)}, fetched from ${node}, /readyz answered through ${wantedUrl}`,
+  ];
 }
 
-export async function writeTalosconfig(run: Run, action: Extract<Action, { kind: 'talosconfig' }>): Promise<readonly string[]> {
+export async function writeTalosconfig(
+  run: Run,
+  action: Extract<Action, { kind: 'talosconfig' }>,
+): Promise<readonly string[]> {
   const { files } = run.systems;
   await guarded(action.file, async () => {
     const existing = await files.read(action.file);
-    if (existing === undefined || sha256(existing) !== action.sha256Before) throw new Error('it was changed since the plan');
+    if (existing === undefined || sha256(existing) !== action.sha256Before)
+      throw new Error('it was changed since the plan');
     await files.write(action.file, setTalosconfigLists(existing, action.context, action), 0o600);
   });
   return [`${action.file} lists ${action.endpoints.join(', ')}`];
 }
 
-export async function writeRepositoryFile(run: Run, action: Extract<Action, { kind: 'repository-file' }>): Promise<readonly string[]> {
+export async function writeRepositoryFile(
+  run: Run,
+  action: Extract<Action, { kind: 'repository-file' }>,
+): Promise<readonly string[]> {
   await guarded(action.file, () => run.systems.files.write(action.file, action.content.reveal(), 0o644));
   return [`${action.file} is ${sha256(action.content.reveal()).slice(0, 12)}`];
 }

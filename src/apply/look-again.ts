@@ -32,7 +32,12 @@ export const onlyPassing = (plan: Plan): boolean =>
   plan.refusals.length > 0 && plan.refusals.every((refusal) => PASSING.has(refusal.code));
 
 /** Looks until the plan has no passing refusal, or the time is up; a lasting refusal ends the wait at once. */
-export async function settle(ports: Ports, seen: Seen, timeoutMs: number, waiting: (what: string) => void): Promise<Seen> {
+export async function settle(
+  ports: Ports,
+  seen: Seen,
+  timeoutMs: number,
+  waiting: (what: string) => void,
+): Promise<Seen> {
   const { clock } = ports.systems;
   const deadline = clock.now() + timeoutMs;
   let now = seen;
@@ -48,9 +53,17 @@ export async function settle(ports: Ports, seen: Seen, timeoutMs: number, waitin
  * What must hold right before a change: for a node, all gates; from phase 5 on, where the endpoint is written down anywhere, also the
  * proof of the address.
  */
-export function checksBefore(change: Change, phase: number, observation: Observation, loaded: LoadedConfig): readonly GateCheck[] {
+export function checksBefore(
+  change: Change,
+  phase: number,
+  observation: Observation,
+  loaded: LoadedConfig,
+): readonly GateCheck[] {
   const { action } = change;
-  const gates = action.kind === 'node-config' ? gateChecks(observation, action.role === 'control-plane' ? action.node : undefined) : [];
+  const gates =
+    action.kind === 'node-config'
+      ? gateChecks(observation, action.role === 'control-plane' ? action.node : undefined)
+      : [];
   const address = findAddress(observation.cloud, loaded);
   const proof = phase >= 5 && address.kind === 'found' ? proofChecks(observation, address.floatingIP) : [];
   return [...gates, ...proof];

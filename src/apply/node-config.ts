@@ -12,7 +12,13 @@ import { awaitVip } from './vip.ts';
 type NodeAction = Extract<Action, { kind: 'node-config' }>;
 
 /** Changes one node's machine config and waits for the effect. Gives the evidence that it worked. */
-export async function changeNode(run: Run, change: Change, action: NodeAction, apiServerPort: number, ip: string): Promise<readonly string[]> {
+export async function changeNode(
+  run: Run,
+  change: Change,
+  action: NodeAction,
+  apiServerPort: number,
+  ip: string,
+): Promise<readonly string[]> {
   const talos = run.systems.talos(action.address);
   await stillThere(talos, change, action, run.signal);
   if (action.role === 'worker') {
@@ -31,7 +37,10 @@ export async function changeNode(run: Run, change: Change, action: NodeAction, a
   try {
     await send(run, talos, action);
     const written = await readBack(run, talos, action);
-    run.reporter.report({ kind: 'waiting', what: `the API server of ${action.node} to serve the new certificate and be ready` });
+    run.reporter.report({
+      kind: 'waiting',
+      what: `the API server of ${action.node} to serve the new certificate and be ready`,
+    });
     const serial = before.kind === 'served' ? before.serial : undefined;
     return [...written, ...(await awaitNewApiServer(run, server, { serial, watch }, action.names))];
   } finally {
@@ -40,7 +49,12 @@ export async function changeNode(run: Run, change: Change, action: NodeAction, a
 }
 
 /** The API has no compare-and-set: the text is read again right before it is replaced. */
-async function stillThere(talos: TalosClient, change: Change, action: NodeAction, signal: AbortSignal | undefined): Promise<void> {
+async function stillThere(
+  talos: TalosClient,
+  change: Change,
+  action: NodeAction,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const active = await talos.machineConfig('active', signal);
   const now = active === undefined ? undefined : sha256(active.text.reveal());
   if (now === action.sha256Before) return;
@@ -56,7 +70,11 @@ async function stillThere(talos: TalosClient, change: Change, action: NodeAction
 
 async function send(run: Run, talos: TalosClient, action: NodeAction): Promise<void> {
   const { clock } = run.systems;
-  const options = { everyMs: 500, timeoutMs: TIMINGS.applyBusyMs, ...(run.signal === undefined ? {} : { signal: run.signal }) };
+  const options = {
+    everyMs: 500,
+    timeoutMs: TIMINGS.applyBusyMs,
+    ...(run.signal === undefined ? {} : { signal: run.signal }),
+  };
   let busy: unknown;
   const sent = await waitFor(clock, options, async () => {
     try {
@@ -100,12 +118,20 @@ async function readBack(run: Run, talos: TalosClient, action: NodeAction): Promi
 }
 
 async function awaitWorker(run: Run, talos: TalosClient, action: NodeAction): Promise<readonly string[]> {
-  const options = { everyMs: TIMINGS.lookEveryMs, timeoutMs: TIMINGS.gatesMs, ...(run.signal === undefined ? {} : { signal: run.signal }) };
+  const options = {
+    everyMs: TIMINGS.lookEveryMs,
+    timeoutMs: TIMINGS.gatesMs,
+    ...(run.signal === undefined ? {} : { signal: run.signal }),
+  };
   const ready = await waitFor(run.systems.clock, options, async () => {
     const resource = await talos.get('runtime', 'MachineStatuses.runtime.talos.dev', 'machine', run.signal);
     const spec = resource?.spec;
     if (typeof spec !== 'object' || spec === null || !('stage' in spec) || spec.stage !== 'running') return undefined;
-    return 'status' in spec && typeof spec.status === 'object' && spec.status !== null && 'ready' in spec.status && spec.status.ready === true
+    return 'status' in spec &&
+      typeof spec.status === 'object' &&
+      spec.status !== null &&
+      'ready' in spec.status &&
+      spec.status.ready === true
       ? true
       : undefined;
   });
@@ -118,4 +144,3 @@ async function awaitWorker(run: Run, talos: TalosClient, action: NodeAction): Pr
     next: `Look at it (talosctl -n ${action.address} health), then run fairlead apply again.`,
   });
 }
-

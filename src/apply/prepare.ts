@@ -35,7 +35,14 @@ export async function prepare(parts: Parts, { observation, plan }: Seen): Promis
   const planes = controlPlanes(observation).flatMap((node): Plane[] =>
     node.address === undefined
       ? []
-      : [{ name: node.name, address: node.address, port: valueOf(node.config)?.apiServerPort ?? 6443, server: node.server }],
+      : [
+          {
+            name: node.name,
+            address: node.address,
+            port: valueOf(node.config)?.apiServerPort ?? 6443,
+            server: node.server,
+          },
+        ],
   );
   const [plane] = planes;
   if (plane === undefined) throw notReady('no control plane has an address of its own');
@@ -75,7 +82,12 @@ export async function prepare(parts: Parts, { observation, plan }: Seen): Promis
 }
 
 /** The own address of each control plane; the endpoint that clients use now; the one that is wanted, once it is proven to work. */
-function targetsOf(systems: Systems, loaded: LoadedConfig, { observation, plan }: Seen, planes: readonly Plane[]): ProbeTarget[] {
+function targetsOf(
+  systems: Systems,
+  loaded: LoadedConfig,
+  { observation, plan }: Seen,
+  planes: readonly Plane[],
+): ProbeTarget[] {
   const at = (name: string, server: string): ProbeTarget => ({
     name,
     context: { ...systems.kubeContext, server, tlsServerName: undefined },
@@ -87,7 +99,10 @@ function targetsOf(systems: Systems, loaded: LoadedConfig, { observation, plan }
   return [
     ...(proven && wanted !== undefined ? [at('endpoint', wanted.url)] : []),
     ...(old === undefined ? [] : [at('old-endpoint', old)]),
-    ...planes.map((plane) => ({ name: plane.name, context: contextAt(systems.kubeContext, plane.address, plane.port) })),
+    ...planes.map((plane) => ({
+      name: plane.name,
+      context: contextAt(systems.kubeContext, plane.address, plane.port),
+    })),
   ];
 }
 
@@ -96,7 +111,9 @@ export function issuerOf(token: Redacted): string | undefined {
   const [, body] = token.reveal().split('.');
   try {
     const claims: unknown = JSON.parse(Buffer.from(body ?? '', 'base64url').toString('utf8'));
-    return typeof claims === 'object' && claims !== null && 'iss' in claims && typeof claims.iss === 'string' ? claims.iss : undefined;
+    return typeof claims === 'object' && claims !== null && 'iss' in claims && typeof claims.iss === 'string'
+      ? claims.iss
+      : undefined;
   } catch {
     return undefined;
   }

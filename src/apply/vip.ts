@@ -15,18 +15,28 @@ type NodeAction = Extract<Action, { kind: 'node-config' }>;
  * handshake and `/readyz` through the address succeed. Talos does not wait for the cloud, so all three come at their own time.
  */
 export async function awaitVip(run: Run, action: NodeAction, ip: string): Promise<readonly string[]> {
-  run.reporter.report({ kind: 'waiting', what: `exactly one claim of ${ip}, the cloud's route and a probe through it to agree` });
+  run.reporter.report({
+    kind: 'waiting',
+    what: `exactly one claim of ${ip}, the cloud's route and a probe through it to agree`,
+  });
   const operator = await awaitOperator(run, action, ip);
   const hetzner = run.systems.hetzner(run.loaded.hetznerToken);
   const { port } = run.loaded.config.endpoint;
   const through = contextAt(run.systems.kubeContext, ip, port);
   let last = 'nothing seen yet';
   let cloudAt = Number.NEGATIVE_INFINITY;
-  const options = { everyMs: TIMINGS.lookEveryMs, timeoutMs: TIMINGS.vipMs, ...(run.signal === undefined ? {} : { signal: run.signal }) };
+  const options = {
+    everyMs: TIMINGS.lookEveryMs,
+    timeoutMs: TIMINGS.vipMs,
+    ...(run.signal === undefined ? {} : { signal: run.signal }),
+  };
   const evidence = await waitFor(run.systems.clock, options, async () => {
     const claims = await claimsOf(run, ip);
     if (claims.length !== 1) {
-      last = claims.length === 0 ? `no control plane has ${ip} on a link` : `${claims.map((p) => p.name).join(' and ')} have ${ip}`;
+      last =
+        claims.length === 0
+          ? `no control plane has ${ip} on a link`
+          : `${claims.map((p) => p.name).join(' and ')} have ${ip}`;
       return undefined;
     }
     const answer = await run.systems.ready(through, '/readyz', { timeoutMs: 2_000 });
@@ -38,7 +48,10 @@ export async function awaitVip(run: Run, action: NodeAction, ip: string): Promis
     if (now - cloudAt < TIMINGS.cloudEveryMs) return undefined;
     cloudAt = now;
     const state = findAddress(
-      { ...EMPTY_CLOUD, floatingIPs: { kind: 'known', value: await hetzner.floatingIPs(run.signal), source: 'hetzner', at: '' } },
+      {
+        ...EMPTY_CLOUD,
+        floatingIPs: { kind: 'known', value: await hetzner.floatingIPs(run.signal), source: 'hetzner', at: '' },
+      },
       run.loaded,
     );
     const assigned = state.kind === 'found' ? state.floatingIP.server : undefined;
@@ -46,7 +59,9 @@ export async function awaitVip(run: Run, action: NodeAction, ip: string): Promis
       last = `claimed by ${claims[0]?.name}, but assigned to server ${assigned ?? 'none'}`;
       return undefined;
     }
-    return [`${claims[0]?.name} has ${ip} on a link, the cloud routes it there (server ${assigned}), /readyz through it answers 200`];
+    return [
+      `${claims[0]?.name} has ${ip} on a link, the cloud routes it there (server ${assigned}), /readyz through it answers 200`,
+    ];
   });
   if (evidence !== undefined) return [...operator, ...evidence];
   throw new Failure({
@@ -78,7 +93,11 @@ async function claimsOf(run: Run, ip: string): Promise<Plane[]> {
  */
 async function awaitOperator(run: Run, action: NodeAction, ip: string): Promise<readonly string[]> {
   const talos = run.systems.talos(action.address);
-  const options = { everyMs: TIMINGS.lookEveryMs, timeoutMs: 20_000, ...(run.signal === undefined ? {} : { signal: run.signal }) };
+  const options = {
+    everyMs: TIMINGS.lookEveryMs,
+    timeoutMs: 20_000,
+    ...(run.signal === undefined ? {} : { signal: run.signal }),
+  };
   try {
     const found = await waitFor(run.systems.clock, options, async () => {
       const specs = await talos.list('network', 'OperatorSpecs.net.talos.dev', run.signal);

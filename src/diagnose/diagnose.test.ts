@@ -41,7 +41,13 @@ describe('verify', () => {
 
   it('still names it when that node is dead', () => {
     const silent = unknown('no answer', 'test');
-    const dead = controlPlane(1, { talosVersion: silent, config: silent, links: silent, certificate: silent, apiReady: silent });
+    const dead = controlPlane(1, {
+      talosVersion: silent,
+      config: silent,
+      links: silent,
+      certificate: silent,
+      apiReady: silent,
+    });
     const verification = diagnose(observation([dead, controlPlane(2), controlPlane(3), worker(1)]), loaded);
     expect(verification.cause).toBe('endpoint-is-a-node');
     expect(verification.findings.map((f) => f.id)).toContain('node-unreachable');
@@ -73,7 +79,10 @@ describe('verify', () => {
 
   it('tells a missing and an ambiguous address', () => {
     const base = pinned();
-    const withIPs = (list: ReturnType<typeof floatingIP>[]) => ({ ...base, cloud: { ...base.cloud, floatingIPs: fact(list) } });
+    const withIPs = (list: ReturnType<typeof floatingIP>[]) => ({
+      ...base,
+      cloud: { ...base.cloud, floatingIPs: fact(list) },
+    });
     expect(ids(withIPs([]))).toContain('address-missing');
     const byName = loadedConfig(
       'apiVersion: fairlead/v1alpha1\nkind: Cluster\nname: prod\nmode: talos-vip\naddress: {adopt: {name: prod-api}}\nhetzner: {token: env:A}\ntalosVip: {token: env:B}\ntalos: {config: env:C}\nkubernetes: {kubeconfig: env:D}\n',
@@ -84,8 +93,14 @@ describe('verify', () => {
 
   it('tells different issuers, different endpoints and a pending config', () => {
     const base = finished();
-    const other = nodeConfig({ endpoint: OLD, vips: [{ ip: IP, form: 'document', provider: 'hcloud' }], issuers: ['https://x:6443'] });
-    const nodes = base.nodes.map((node) => (node.name === 'cp-3' ? { ...node, config: fact(other), persistentSha256: fact('else') } : node));
+    const other = nodeConfig({
+      endpoint: OLD,
+      vips: [{ ip: IP, form: 'document', provider: 'hcloud' }],
+      issuers: ['https://x:6443'],
+    });
+    const nodes = base.nodes.map((node) =>
+      node.name === 'cp-3' ? { ...node, config: fact(other), persistentSha256: fact('else') } : node,
+    );
     const found = ids({ ...base, nodes });
     expect(found).toContain('issuer-differs-between-nodes');
     expect(found).toContain('endpoint-differs-between-nodes');
@@ -97,12 +112,18 @@ describe('verify', () => {
       const base = finished();
       return {
         ...base,
-        nodes: base.nodes.map((node) => (node.etcd === undefined ? node : { ...node, etcd: { ...node.etcd, ...change } })),
+        nodes: base.nodes.map((node) =>
+          node.etcd === undefined ? node : { ...node, etcd: { ...node.etcd, ...change } },
+        ),
       };
     };
     expect(ids(withEtcd({ members: fact(MEMBERS.slice(1)) }))).toContain('voters-not-three-or-more-odd');
-    expect(ids(withEtcd({ members: fact(MEMBERS.map((m, i) => ({ ...m, isLearner: i === 0 }))) }))).toContain('etcd-learner');
-    expect(ids(withEtcd({ alarms: fact([{ memberId: 17n, alarm: 'NOSPACE' }]) })).filter((id) => id === 'etcd-alarm')).toHaveLength(1);
+    expect(ids(withEtcd({ members: fact(MEMBERS.map((m, i) => ({ ...m, isLearner: i === 0 }))) }))).toContain(
+      'etcd-learner',
+    );
+    expect(
+      ids(withEtcd({ alarms: fact([{ memberId: 17n, alarm: 'NOSPACE' }]) })).filter((id) => id === 'etcd-alarm'),
+    ).toHaveLength(1);
   });
 
   it('tells a stale kubeconfig and a talosconfig that goes through the endpoint', () => {

@@ -27,7 +27,11 @@ describe('the journal', () => {
     await journal.append({ kind: 'result', change: 'a', ok: true, evidence: ['seen'] });
     await openJournal(ports, state, first);
     const lines = (await readFile(journal.file, 'utf8')).trim().split('\n');
-    expect(lines.map((line) => (JSON.parse(line) as { kind: string }).kind)).toEqual(['run-started', 'result', 'run-started']);
+    expect(lines.map((line) => (JSON.parse(line) as { kind: string }).kind)).toEqual([
+      'run-started',
+      'result',
+      'run-started',
+    ]);
     expect((await stat(state)).mode & 0o777).toBe(0o700);
     expect((await stat(journal.file)).mode & 0o777).toBe(0o600);
     const evidence = await journal.evidence({ kind: 'Evidence' });

@@ -7,7 +7,13 @@ import type { Files } from '../consumers/files.ts';
 export type Entry =
   | { readonly kind: 'run-started'; readonly cluster: string; readonly changes: readonly string[] }
   | { readonly kind: 'original'; readonly node: string; readonly sha256: string }
-  | { readonly kind: 'intent'; readonly change: string; readonly what: string; readonly sha256Before?: string; readonly sha256After?: string }
+  | {
+      readonly kind: 'intent';
+      readonly change: string;
+      readonly what: string;
+      readonly sha256Before?: string;
+      readonly sha256After?: string;
+    }
   | { readonly kind: 'result'; readonly change: string; readonly ok: boolean; readonly evidence: readonly string[] }
   | { readonly kind: 'run-ended'; readonly outcome: string };
 

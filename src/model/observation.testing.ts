@@ -71,8 +71,10 @@ export function nodeConfig(parts: Partial<NodeConfig> & { readonly body?: string
   return {
     text: new Redacted(body),
     sha256: sha256(body),
+    role: undefined,
     clusterName: 'prod',
     endpoint,
+    endpointForm: 'legacy',
     apiServerPort: 6443,
     certSANs: [],
     machineCertSANs: [],
@@ -109,6 +111,7 @@ export function controlPlane(n: number, parts: Partial<NodeObservation> = {}): N
       { link: 'eth0', address: `${ip}/32` },
       { link: 'eth1', address: `${privateIp}/32` },
     ]),
+    linkFacts: fact([{ name: 'eth0', facts: { busPath: '0000:01:00.0', driver: 'virtio_net', physical: true } }]),
     stage: fact({ stage: 'running', ready: true, unmet: [] }),
     services: fact(['etcd', 'kubelet', 'apid'].map((id) => ({ id, state: 'Running', healthy: true }))),
     etcd: {
@@ -197,7 +200,9 @@ export function finished(parts: Partial<Observation> = {}): Observation {
     const links = plane.links.kind === 'known' ? plane.links.value : [];
     return {
       ...plane,
-      ...(certificate === undefined ? {} : { certificate: fact({ ...certificate, names: [...certificate.names, IP] }) }),
+      ...(certificate === undefined
+        ? {}
+        : { certificate: fact({ ...certificate, names: [...certificate.names, IP] }) }),
       links: fact(n === 2 ? [...links, { link: 'eth0', address: `${IP}/32` }] : links),
     };
   });

@@ -51,6 +51,18 @@ export interface LinkAddress {
   readonly address: string;
 }
 
+export interface LinkFacts {
+  readonly name: string;
+  readonly facts: {
+    readonly busPath?: string;
+    readonly hardwareAddr?: string;
+    readonly permanentAddr?: string;
+    readonly pciID?: string;
+    readonly driver?: string;
+    readonly physical?: boolean;
+  };
+}
+
 export interface ServedCertificate {
   readonly serial: string;
   /** DNS names and IP addresses together. */
@@ -75,6 +87,8 @@ export interface NodeObservation {
   /** What the node would boot with; differs from `config` while a staged or tried one is pending. */
   readonly persistentSha256: Fact<string>;
   readonly links: Fact<readonly LinkAddress[]>;
+  /** What a selector of links may ask for, by link name. */
+  readonly linkFacts: Fact<readonly LinkFacts[]>;
   readonly stage: Fact<{ readonly stage: string; readonly ready: boolean; readonly unmet: readonly string[] }>;
   readonly services: Fact<readonly TalosService[]>;
   /** Control planes only; undefined on workers. */
@@ -95,9 +109,11 @@ export interface EtcdObservation {
 export interface NodeConfig {
   readonly text: Redacted;
   readonly sha256: string;
+  readonly role: 'control-plane' | 'worker' | undefined;
   readonly clusterName: string | undefined;
   /** The exact string. */
   readonly endpoint: string | undefined;
+  readonly endpointForm: 'legacy' | 'document';
   readonly apiServerPort: number;
   /** SANs that are listed for the API server; what Talos adds by itself is not here. */
   readonly certSANs: readonly string[];

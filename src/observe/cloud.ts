@@ -28,7 +28,8 @@ export async function observeCloud(
   ]);
   // An address that is newer than the remembered answer: ask again.
   const remembered = first?.floatingIPs.kind === 'known' ? first.floatingIPs.value.map((f) => f.id) : [];
-  const fresh = earlier !== undefined && floatingIPs.kind === 'known' && !floatingIPs.value.every((f) => remembered.includes(f.id));
+  const fresh =
+    earlier !== undefined && floatingIPs.kind === 'known' && !floatingIPs.value.every((f) => remembered.includes(f.id));
   const nodeToken = fresh ? await observeNodeToken(systems, loaded, look, undefined) : first;
   return { servers, floatingIPs, locations, token, nodeToken };
 }

@@ -75,6 +75,8 @@ async function askAll(
     }
   }
   if (members.size > 0) return known([...members.values()], source, look.clock.wall().toISOString());
-  const reasons = answers.map((answer, i) => `${addresses[i]}: ${answer.kind === 'unknown' ? answer.why : 'no members'}`);
+  const reasons = answers.map(
+    (answer, i) => `${addresses[i]}: ${answer.kind === 'unknown' ? answer.why : 'no members'}`,
+  );
   return unknown(reasons.join('; '), source);
 }

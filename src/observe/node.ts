@@ -1,6 +1,13 @@
 import * as z from 'zod';
 import { type Fact, known, unknown, valueOf } from '../model/fact.ts';
-import type { EtcdObservation, LinkAddress, NodeConfig, NodeObservation, ServedCertificate } from '../model/observation.ts';
+import type {
+  EtcdObservation,
+  LinkAddress,
+  LinkFacts,
+  NodeConfig,
+  NodeObservation,
+  ServedCertificate,
+} from '../model/observation.ts';
 import { sha256 } from '../model/digest.ts';
 import { endpointUrl } from '../model/endpoint.ts';
 import { readNodeConfig } from './node-config.ts';
@@ -35,23 +42,28 @@ const machineSpec = z.looseObject({
 /** Everything one node says of itself, at its own address. A node that does not answer costs one time-out and is all unknown. */
 export async function observeNode(systems: Systems, identity: NodeIdentity, look: Look): Promise<NodeObservation> {
   const { address, name } = identity;
-  if (address === undefined) return silent(identity, { kind: 'unknown', why: 'no address of its own is known', source: name });
+  if (address === undefined)
+    return silent(identity, { kind: 'unknown', why: 'no address of its own is known', source: name });
   const talos = systems.talos(address);
   const read = <T>(what: string, question: (signal: AbortSignal) => Promise<T>): Promise<Fact<T>> =>
     ask(look, `${what} of ${name}`, TIMEOUTS.talosMs, question);
-  const version = await ask(look, `talos version of ${name}`, TIMEOUTS.talosFirstMs, async (signal) =>
-    (await talos.version(signal)).tag,
+  const version = await ask(
+    look,
+    `talos version of ${name}`,
+    TIMEOUTS.talosFirstMs,
+    async (signal) => (await talos.version(signal)).tag,
   );
   if (version.kind === 'unknown') return silent(identity, version);
 
-  const [config, persistentSha256, links, stage, services, plane] = await Promise.all([
-    observeConfig(talos, version.value, read),
+  const [config, persistentSha256, links, linkFacts, stage, services, plane] = await Promise.all([
+    observeConfig(talos, read),
     read('persistent machine config', async (signal) => {
       const persistent = await talos.machineConfig('persistent', signal);
       if (persistent === undefined) throw new Error('the node has no persistent machine config to show');
       return sha256(persistent.text.reveal());
     }),
     read('addresses', (signal) => observeLinks(talos, signal)),
+    read('links', (signal) => observeLinkFacts(talos, signal)),
     read('machine status', async (signal) => {
       const resource = await talos.get('runtime', 'MachineStatuses.runtime.talos.dev', 'machine', signal);
       const spec = machineSpec.parse(resource?.spec);
@@ -63,12 +75,15 @@ export async function observeNode(systems: Systems, identity: NodeIdentity, look
   ]);
   const port = valueOf(config)?.apiServerPort ?? 6443;
   const atOtherPort = plane !== undefined && port !== 6443 ? await observeApi(systems, address, port, look) : undefined;
+  const role = identity.role === 'unknown' ? (valueOf(config)?.role ?? 'unknown') : identity.role;
   return {
     ...identity,
+    role,
     talosVersion: version,
     config,
     persistentSha256,
     links,
+    linkFacts,
     stage,
     services,
     etcd: plane?.etcd,
@@ -79,11 +94,11 @@ export async function observeNode(systems: Systems, identity: NodeIdentity, look
 
 type Read = <T>(what: string, question: (signal: AbortSignal) => Promise<T>) => Promise<Fact<T>>;
 
-const observeConfig = (talos: TalosClient, version: string, read: Read): Promise<Fact<NodeConfig>> =>
+const observeConfig = (talos: TalosClient, read: Read): Promise<Fact<NodeConfig>> =>
   read('machine config', async (signal) => {
     const active = await talos.machineConfig('active', signal);
     if (active === undefined) throw new Error('the node has no machine config');
-    return readNodeConfig(active.text, version);
+    return readNodeConfig(active.text);
   });
 
 /** Addresses on links, as Talos sees them now. */
@@ -91,6 +106,20 @@ export const observeLinks = async (talos: TalosClient, signal?: AbortSignal): Pr
   (await talos.list('network', 'AddressStatuses.net.talos.dev', signal)).map((resource) => {
     const { address, linkName } = addressSpec.parse(resource.spec);
     return { address, link: linkName };
+  });
+
+const SELECTABLE = ['busPath', 'hardwareAddr', 'permanentAddr', 'pciID', 'driver'] as const;
+
+const observeLinkFacts = async (talos: TalosClient, signal: AbortSignal): Promise<readonly LinkFacts[]> =>
+  (await talos.list('network', 'LinkStatuses.net.talos.dev', signal)).map((resource) => {
+    const spec = z.looseObject({ type: z.string().nullish(), kind: z.string().nullish() }).parse(resource.spec);
+    const given = SELECTABLE.flatMap((key) => {
+      const value = spec[key];
+      return typeof value === 'string' && value !== '' ? [[key, value] as const] : [];
+    });
+    // Talos: physical is an ethernet link without a kind (bond, vlan, bridge and so on have one).
+    const physical = spec.type === 'ether' && (spec.kind ?? '') === '';
+    return { name: resource.id, facts: { ...Object.fromEntries(given), physical } };
   });
 
 async function observeControlPlane(
@@ -149,6 +178,7 @@ function silent(identity: NodeIdentity, why: Extract<Fact<never>, { kind: 'unkno
     config: why,
     persistentSha256: why,
     links: why,
+    linkFacts: why,
     stage: why,
     services: why,
     etcd: plane ? { members: why, status: why, alarms: why } : undefined,

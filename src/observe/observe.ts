@@ -3,7 +3,13 @@ import { wantedEndpoint } from '../model/address.ts';
 import { configuredEndpoints } from '../model/cluster.ts';
 import { endpointUrl, parseEndpoint } from '../model/endpoint.ts';
 import { type Fact, known, mapFact, unknown, valueOf } from '../model/fact.ts';
-import type { CloudObservation, EndpointProbe, KubernetesNode, NodeObservation, Observation } from '../model/observation.ts';
+import type {
+  CloudObservation,
+  EndpointProbe,
+  KubernetesNode,
+  NodeObservation,
+  Observation,
+} from '../model/observation.ts';
 import { observeConsumers } from '../consumers/observe.ts';
 import { observeCloud } from './cloud.ts';
 import { ask, type Look } from './look.ts';
@@ -32,7 +38,9 @@ export async function observe(
   const floating = floatingAddresses(cloud, loaded);
   const members = await observeMembers(systems, look, floating, cloud);
   const kubernetes =
-    firstKubernetes.kind === 'known' ? firstKubernetes : await kubernetesElsewhere(systems, look, members, cloud, firstKubernetes);
+    firstKubernetes.kind === 'known'
+      ? firstKubernetes
+      : await kubernetesElsewhere(systems, look, members, cloud, firstKubernetes);
   const kubernetesNodes = mapFact(kubernetes, (answer) => answer.nodes);
   const nodes = await observeNodes(systems, look, { members, cloud, kubernetesNodes, floating });
   const current = configuredEndpoints({ nodes });
@@ -41,7 +49,9 @@ export async function observe(
     wanted === undefined
       ? unknown('the address is not reserved or not known', 'endpoint')
       : probeEndpoint(systems, look, wanted.url).then((probe) =>
-          probe === undefined ? unknown('not a URL', wanted.url) : known(probe, wanted.url, look.clock.wall().toISOString()),
+          probe === undefined
+            ? unknown('not a URL', wanted.url)
+            : known(probe, wanted.url, look.clock.wall().toISOString()),
         ),
     ...current.filter((url) => url !== wanted?.url).map((url) => probeEndpoint(systems, look, url)),
   ]);
@@ -110,7 +120,10 @@ interface ServerLike {
 }
 
 /** A node and a server are one where they share an address, else where they have the same name (unique in a project). */
-function serverOf<S extends ServerLike>(servers: readonly S[], member: Pick<Member, 'name' | 'addresses'>): S | undefined {
+function serverOf<S extends ServerLike>(
+  servers: readonly S[],
+  member: Pick<Member, 'name' | 'addresses'>,
+): S | undefined {
   const byAddress = servers.find(
     (server) =>
       (server.publicIPv4 !== undefined && member.addresses.includes(server.publicIPv4)) ||
@@ -163,7 +176,14 @@ function identify(member: Member, { cloud, kubernetesNodes, floating }: Known): 
     ...member.addresses,
   ].filter((address) => !floating.has(address) && address !== member.name);
   const ownAddresses = [...new Set(own)];
-  return { name: member.name, role: member.role, address: dialAddress(ownAddresses, server), ownAddresses, server, kubernetes };
+  return {
+    name: member.name,
+    role: member.role,
+    address: dialAddress(ownAddresses, server),
+    ownAddresses,
+    server,
+    kubernetes,
+  };
 }
 
 async function probeEndpoint(systems: Systems, look: Look, url: string): Promise<EndpointProbe | undefined> {

@@ -39,19 +39,36 @@ describe('the gates before a control plane is disturbed', () => {
       return plane(n, { etcd: { ...base, ...change } });
     };
     const all = (change: object) => [etcd(1, change), etcd(2, change), etcd(3, change), worker(1)];
-    expect(closed(all({ members: fact(MEMBERS.slice(0, 2)) }))).toContain('three or more voters, an odd number: closed');
+    expect(closed(all({ members: fact(MEMBERS.slice(0, 2)) }))).toContain(
+      'three or more voters, an odd number: closed',
+    );
     const learner = MEMBERS.map((member, i) => ({ ...member, isLearner: i === 2 }));
     expect(closed(all({ members: fact(learner) }))).toContain('no learner: closed');
-    expect(closed(all({ alarms: fact([{ memberId: 17n, alarm: 'NOSPACE' }]) }))).toContain('no etcd alarm and no etcd error: closed');
-    expect(closed([etcd(1, { members: fact(MEMBERS.toReversed().slice(1)) }), ...rest])).toContain('equal member lists: closed');
+    expect(closed(all({ alarms: fact([{ memberId: 17n, alarm: 'NOSPACE' }]) }))).toContain(
+      'no etcd alarm and no etcd error: closed',
+    );
+    expect(closed([etcd(1, { members: fact(MEMBERS.toReversed().slice(1)) }), ...rest])).toContain(
+      'equal member lists: closed',
+    );
     const status = (raftAppliedIndex: bigint, leader = 17n) =>
-      fact({ memberId: 17n, leader, raftTerm: 4n, raftIndex: raftAppliedIndex, raftAppliedIndex, dbSize: 1n, isLearner: false, errors: [] });
+      fact({
+        memberId: 17n,
+        leader,
+        raftTerm: 4n,
+        raftIndex: raftAppliedIndex,
+        raftAppliedIndex,
+        dbSize: 1n,
+        isLearner: false,
+        errors: [],
+      });
     expect(closed([etcd(1, { status: status(10n) }), ...rest])).toContain('no member lags behind: closed');
     expect(closed(all({ status: status(1000n, 0n) }))).toContain('one leader, known to all: closed');
   });
 
   it('close for a staged config, a member at a foreign address and one host name twice', () => {
-    expect(closed([plane(1, { persistentSha256: fact('other') }), ...rest])).toContain('no staged or tried config pending: closed');
+    expect(closed([plane(1, { persistentSha256: fact('other') }), ...rest])).toContain(
+      'no staged or tried config pending: closed',
+    );
     expect(closed([plane(1, { ownAddresses: ['203.0.113.1'] }), ...rest])).toContain(
       'every member at an own address of its node: closed',
     );
@@ -61,8 +78,11 @@ describe('the gates before a control plane is disturbed', () => {
   it('close for an untrusted certificate and one that ends within a day', () => {
     const certificate = (trusted: boolean, notAfter: string) => fact({ serial: '1', names: [], notAfter, trusted });
     const name = 'certificates trusted and valid: closed';
-    expect(closed([plane(1), plane(2, { certificate: certificate(false, '2027-01-01T00:00:00Z') }), plane(3)])).toContain(name);
-    expect(closed([plane(1), plane(2, { certificate: certificate(true, '2026-11-25T00:00:00Z') }), plane(3)])).toContain(name);
+    expect(
+      closed([plane(1), plane(2, { certificate: certificate(false, '2027-01-01T00:00:00Z') }), plane(3)]),
+    ).toContain(name);
+    expect(
+      closed([plane(1), plane(2, { certificate: certificate(true, '2026-11-25T00:00:00Z') }), plane(3)]),
+    ).toContain(name);
   });
 });
-

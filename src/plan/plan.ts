@@ -22,21 +22,32 @@ export function makePlan(observation: Observation, loaded: LoadedConfig): Plan {
   const nodes = nodePhases(context);
   const repository = repositoryPhase(context);
   const phases: Phase[] = [
-    phase(0, 'Gates', [], [
-      'three or more voters, one leader, no learner, no alarm, equal member lists, little lag',
-      'every control plane running, ready on its own address, with a valid certificate and no pending config',
-      'the SHA-256 of every machine config written down',
-    ]),
+    phase(
+      0,
+      'Gates',
+      [],
+      [
+        'three or more voters, one leader, no learner, no alarm, equal member lists, little lag',
+        'every control plane running, ready on its own address, with a valid certificate and no pending config',
+        'the SHA-256 of every machine config written down',
+      ],
+    ),
     phase(1, 'Reserve and protect the address', addressChanges(context), ['the address listed and protected']),
     phase(2, 'Certificate names and the token issuer, one control plane at a time', nodes.names, [
       'on each control plane: the certificate served, /readyz, living tokens',
     ]),
-    phase(3, "Talos' VIP on the control planes", nodes.vip, ['exactly one claim, and the cloud routes the address there']),
-    phase(4, 'Prove the address', assignmentChanges(context), ['assignment = claim = TLS and /readyz through the endpoint']),
+    phase(3, "Talos' VIP on the control planes", nodes.vip, [
+      'exactly one claim, and the cloud routes the address there',
+    ]),
+    phase(4, 'Prove the address', assignmentChanges(context), [
+      'assignment = claim = TLS and /readyz through the endpoint',
+    ]),
     phase(5, 'The endpoint on control planes, then workers', nodes.endpoint, [
       'on each control plane: the certificate served, /readyz, living tokens',
     ]),
-    phase(6, 'Kubeconfig and talosconfig', consumerChanges(context), ['each kubeconfig reaches /readyz through the endpoint']),
+    phase(6, 'Kubeconfig and talosconfig', consumerChanges(context), [
+      'each kubeconfig reaches /readyz through the endpoint',
+    ]),
     phase(7, 'CI secrets', [], ['not built yet: consumers.secrets is empty']),
     phase(8, 'Repository files', repository.changes, ['a new node would get the same endpoint, names, issuer and VIP']),
     phase(9, 'Verify', [], ['a last look at everything; the evidence is written']),
@@ -46,7 +57,12 @@ export function makePlan(observation: Observation, loaded: LoadedConfig): Plan {
   return assemble(context, phases, refusals, warningsOf(context, changesNodes));
 }
 
-const phase = (number: Phase['number'], title: string, changes: readonly Change[], checks: readonly string[]): Phase => ({
+const phase = (
+  number: Phase['number'],
+  title: string,
+  changes: readonly Change[],
+  checks: readonly string[],
+): Phase => ({
   number,
   title,
   changes,
@@ -81,8 +97,11 @@ function assemble(
 function issuerOf(context: PlanContext): Plan['issuer'] {
   const { issuer, wanted, observation } = context;
   if (issuer.kind !== 'known') return { inForce: undefined, note: 'what signs service-account tokens is not known' };
-  if (issuer.issuer === wanted.url) return { inForce: issuer.issuer, note: 'tokens carry the endpoint itself as issuer' };
-  const versions = observation.nodes.flatMap((node) => (node.role === 'control-plane' ? (valueOf(node.talosVersion) ?? []) : []));
+  if (issuer.issuer === wanted.url)
+    return { inForce: issuer.issuer, note: 'tokens carry the endpoint itself as issuer' };
+  const versions = observation.nodes.flatMap((node) =>
+    node.role === 'control-plane' ? (valueOf(node.talosVersion) ?? []) : [],
+  );
   const old = versions.some((version) => /^v?1\.([0-9]|1[0-2])\./.test(version));
   return {
     inForce: issuer.issuer,
@@ -104,17 +123,25 @@ function warningsOf({ observation, loaded, address, ip, provisional }: PlanConte
     );
   }
   if (nodeToken?.same === true) {
-    warnings.push('hetzner.token and talosVip.token are the same: the token on the nodes cannot be withdrawn by itself.');
+    warnings.push(
+      'hetzner.token and talosVip.token are the same: the token on the nodes cannot be withdrawn by itself.',
+    );
   }
   if (address.kind === 'found') {
     const home = address.floatingIP.homeLocation;
-    const away = observation.nodes.filter((n) => n.role === 'control-plane' && n.server !== undefined && n.server.location !== home);
+    const away = observation.nodes.filter(
+      (n) => n.role === 'control-plane' && n.server !== undefined && n.server.location !== home,
+    );
     if (away.length > 0) {
-      warnings.push(`${ip} is at home in ${home}; ${away.map((n) => n.name).join(', ')} elsewhere (it works, by a longer route).`);
+      warnings.push(
+        `${ip} is at home in ${home}; ${away.map((n) => n.name).join(', ')} elsewhere (it works, by a longer route).`,
+      );
     }
   }
   if (loaded.consumers.repository === undefined && !provisional) {
-    warnings.push('consumers.repository is not set: a control plane that is made anew would not get the endpoint, its names and the VIP.');
+    warnings.push(
+      'consumers.repository is not set: a control plane that is made anew would not get the endpoint, its names and the VIP.',
+    );
   }
   return warnings;
 }

@@ -19,7 +19,7 @@ export const modeRefusal = (mode: string): Refusal => ({
   next: 'Set mode: talos-vip, or wait for a version that knows this mode.',
 });
 
-const tokens: Judge = ({ observation, loaded }) => {
+const tokens: Judge = ({ observation, loaded, floatingIP }) => {
   const { token, nodeToken } = observation.cloud;
   const judge = (key: string, fact: typeof token): Refusal[] => {
     const next = 'Make a read/write token in the project of the cluster (Hetzner console, Security, API tokens).';
@@ -48,8 +48,33 @@ const tokens: Judge = ({ observation, loaded }) => {
       },
     ];
   }
-  return [...judge('hetzner.token', token), ...(nodeToken.same ? [] : judge('talosVip.token', nodeToken.class))];
+  return [
+    ...judge('hetzner.token', token),
+    ...(nodeToken.same ? [] : judge('talosVip.token', nodeToken.class)),
+    ...sameProject(nodeToken.floatingIPs, floatingIP),
+  ];
 };
+
+/** Talos looks for the address with the token on the node, and a token of another project never finds it. */
+function sameProject(
+  seen: NonNullable<PlanContext['observation']['cloud']['nodeToken']>['floatingIPs'],
+  floatingIP: PlanContext['floatingIP'],
+): Refusal[] {
+  if (floatingIP === undefined) return [];
+  const next = 'Make the token in the project that holds the address and the servers.';
+  if (seen.kind === 'unknown') {
+    return [{ code: 'token-unknown', what: 'What talosVip.token sees is not known', why: seen.why, next }];
+  }
+  if (seen.value.some((f) => f.id === floatingIP.id)) return [];
+  return [
+    {
+      code: 'node-token-other-project',
+      what: `talosVip.token does not see the address ${floatingIP.ip}`,
+      why: 'it belongs to another project, so Talos would never find the address',
+      next,
+    },
+  ];
+}
 
 const address: Judge = ({ address: state, observation, ip }) => {
   const next = 'Correct address: in fairlead.yaml, or choose the token of the right project.';

@@ -8,7 +8,8 @@ export type KubeconfigStanding = { readonly kind: 'right' } | { readonly kind: '
 /** Whether a kubeconfig has to be fetched anew. Each fetch mints an administrator's certificate, so only where it must be. */
 export function kubeconfigStanding(entry: KubeconfigContent['entry'], wantedUrl: string, at: Date): KubeconfigStanding {
   if (entry === undefined) return { kind: 'stale', why: 'It has no context of this cluster.' };
-  if (entry.server !== wantedUrl) return { kind: 'stale', why: `It leads to ${entry.server}, which is not the endpoint.` };
+  if (entry.server !== wantedUrl)
+    return { kind: 'stale', why: `It leads to ${entry.server}, which is not the endpoint.` };
   if (entry.problem !== undefined) return { kind: 'stale', why: `Its credentials cannot be used: ${entry.problem}.` };
   const { certificateNotAfter: end } = entry;
   if (end !== undefined && Date.parse(end) - at.getTime() <= RENEW_BEFORE_MS) {

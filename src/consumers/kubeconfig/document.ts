@@ -62,7 +62,8 @@ export function readContext(document: KubeconfigDocument, name: string): Context
   const clusterEntry = findEntry(document, 'clusters', cluster);
   const userEntry = findEntry(document, 'users', user);
   const credential: unknown = userEntry?.get('user');
-  const other = isMap(credential) && ['token', 'tokenFile', 'exec', 'auth-provider', 'username'].some((key) => credential.has(key));
+  const other =
+    isMap(credential) && ['token', 'tokenFile', 'exec', 'auth-provider', 'username'].some((key) => credential.has(key));
   return {
     name,
     cluster,

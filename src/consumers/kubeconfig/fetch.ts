@@ -2,7 +2,15 @@ import { EXIT, Failure, textOf } from '../../base/failure.ts';
 import { Redacted } from '../../base/redacted.ts';
 import type { Systems } from '../../observe/systems.ts';
 import type { KubeContext } from '../../systems/kubernetes/types.ts';
-import { caDigest, decodeBase64, entriesOf, findEntry, parseKubeconfigDocument, readContext, textAt } from './document.ts';
+import {
+  caDigest,
+  decodeBase64,
+  entriesOf,
+  findEntry,
+  parseKubeconfigDocument,
+  readContext,
+  textAt,
+} from './document.ts';
 
 /**
  * Fetches a kubeconfig from a control plane (this mints an administrator's certificate) and proves it before anybody gets it: its
@@ -31,14 +39,22 @@ export async function fetchKubeconfig(
     throw fail(textOf(error), `Look at it: talosctl -n ${address} kubeconfig -.`);
   }
   if (context.server !== wantedUrl) {
-    throw fail(`its server is ${context.server}, the endpoint is ${wantedUrl}`, 'Run `fairlead apply`: the endpoint is not right on every node.');
+    throw fail(
+      `its server is ${context.server}, the endpoint is ${wantedUrl}`,
+      'Run `fairlead apply`: the endpoint is not right on every node.',
+    );
   }
   if (caDigest(context.ca) !== caDigest(systems.kubeContext.ca)) {
-    throw fail('its CA is not the one of kubernetes.kubeconfig', 'Check that talos.config and kubernetes.kubeconfig belong to one cluster.');
+    throw fail(
+      'its CA is not the one of kubernetes.kubeconfig',
+      'Check that talos.config and kubernetes.kubeconfig belong to one cluster.',
+    );
   }
   const answer = await systems.ready(context, '/readyz', { timeoutMs: 5_000 });
-  if (answer.kind === 'failed') throw fail(`/readyz through it: ${answer.reason}: ${answer.message}`, 'Run `fairlead verify` for the cause.');
-  if (answer.status !== 200) throw fail(`/readyz through it answered ${answer.status}`, 'Run `fairlead verify` for the cause.');
+  if (answer.kind === 'failed')
+    throw fail(`/readyz through it: ${answer.reason}: ${answer.message}`, 'Run `fairlead verify` for the cause.');
+  if (answer.status !== 200)
+    throw fail(`/readyz through it answered ${answer.status}`, 'Run `fairlead verify` for the cause.');
   return fetched;
 }
 

@@ -61,7 +61,9 @@ describe('merging a fetched kubeconfig', () => {
   it('makes a complete one where none was', () => {
     const made = read(mergeKubeconfig(undefined, fetched(NEW), 'prod'));
     expect(made['current-context']).toBe('prod');
-    expect(made.contexts).toEqual([{ name: 'prod', context: { cluster: 'prod', user: 'admin@prod', namespace: 'default' } }]);
+    expect(made.contexts).toEqual([
+      { name: 'prod', context: { cluster: 'prod', user: 'admin@prod', namespace: 'default' } },
+    ]);
     expect(made.clusters[0]?.cluster.server).toBe(NEW);
   });
 

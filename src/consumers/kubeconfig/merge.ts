@@ -51,7 +51,8 @@ interface Parts {
 function fetchedParts(source: KubeconfigDocument): Parts {
   const [first] = entriesOf(source, 'contexts');
   const read = first === undefined ? undefined : readContext(source, first.name);
-  const clusterBody: unknown = read === undefined ? undefined : findEntry(source, 'clusters', read.cluster)?.get('cluster');
+  const clusterBody: unknown =
+    read === undefined ? undefined : findEntry(source, 'clusters', read.cluster)?.get('cluster');
   const userBody: unknown = read === undefined ? undefined : findEntry(source, 'users', read.user)?.get('user');
   if (first === undefined || read?.ca === undefined || !isMap(clusterBody) || !isMap(userBody)) {
     throw new Error('the kubeconfig that the node gave has no complete context');

@@ -6,7 +6,14 @@ import { sha256 } from '../../model/digest.ts';
 import { type Fact, known, unknown } from '../../model/fact.ts';
 import type { KubeconfigContent, KubeconfigObservation } from '../../model/observation.ts';
 import type { Files } from '../files.ts';
-import { caDigest, type ContextRead, decodeBase64, entriesOf, parseKubeconfigDocument, readContext } from './document.ts';
+import {
+  caDigest,
+  type ContextRead,
+  decodeBase64,
+  entriesOf,
+  parseKubeconfigDocument,
+  readContext,
+} from './document.ts';
 
 interface Wanted {
   readonly file: string;
@@ -38,7 +45,8 @@ async function contentOf(
     const document = parseKubeconfigDocument(text);
     const names = entriesOf(document, 'contexts').map((entry) => entry.name);
     const current: unknown = document.get('current-context');
-    const order = context === undefined ? names.toSorted((a, b) => Number(b === current) - Number(a === current)) : [context];
+    const order =
+      context === undefined ? names.toSorted((a, b) => Number(b === current) - Number(a === current)) : [context];
     const digest = caDigest(clusterCa);
     let entry: KubeconfigContent['entry'];
     for (const name of order) {
@@ -50,7 +58,8 @@ async function contentOf(
         entry = { context: name, server: read.server ?? '', caSha256, ...(await credentialOf(files, file, read)) };
         break;
       }
-      if (context !== undefined) throw new Error(`its context ${context} has another CA: it belongs to another cluster`);
+      if (context !== undefined)
+        throw new Error(`its context ${context} has another CA: it belongs to another cluster`);
     }
     return known({ sha256: sha256(text), text: new Redacted(text), contexts: names, entry }, file, at);
   } catch (error) {
@@ -76,7 +85,12 @@ async function credentialOf(
   }
 }
 
-async function pemOf(files: Files, file: string, inline: string | undefined, name: string | undefined): Promise<string | undefined> {
+async function pemOf(
+  files: Files,
+  file: string,
+  inline: string | undefined,
+  name: string | undefined,
+): Promise<string | undefined> {
   if (inline !== undefined) return decodeBase64(inline);
   return name === undefined ? undefined : files.read(path.resolve(path.dirname(file), name));
 }

@@ -16,7 +16,11 @@ export async function observeRepository(files: Files, folder: string, at: string
       if (found.every((scope) => scope === undefined)) {
         throw new Error(`it has none of talos/{${SCOPES.join(',')}}`);
       }
-      return known(found.flatMap((scope) => scope ?? []), `${folder}/talos`, at);
+      return known(
+        found.flatMap((scope) => scope ?? []),
+        `${folder}/talos`,
+        at,
+      );
     }),
     guard(`${folder}/env`, async () => {
       const text = await files.read(path.join(folder, 'env'));

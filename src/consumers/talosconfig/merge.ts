@@ -13,7 +13,9 @@ export function mergeTalosconfig(
   lists: TalosconfigLists,
   asked: string | undefined,
 ): { readonly text: string; readonly context: string } {
-  const document = parseTalosconfigDocument(existing === undefined || existing.trim() === '' ? 'context: ""\ncontexts: {}\n' : existing);
+  const document = parseTalosconfigDocument(
+    existing === undefined || existing.trim() === '' ? 'context: ""\ncontexts: {}\n' : existing,
+  );
   const ca = encode(context.ca);
   let name = asked ?? context.name;
   for (let n = 1; document.hasIn(['contexts', name]) && document.getIn(['contexts', name, 'ca']) !== ca; n += 1) {

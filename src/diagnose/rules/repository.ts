@@ -14,7 +14,10 @@ export const repositoryPatchesMissing: Rule = ({ observation, loaded }) => {
       level: 'error',
       subject: repository.path,
       message: `A node made anew from ${repository.path} would not come up with this endpoint.`,
-      evidence: [...changes.map((change) => change.what), ...refusals.map((refusal) => `${refusal.what}: ${refusal.why}`)],
+      evidence: [
+        ...changes.map((change) => change.what),
+        ...refusals.map((refusal) => `${refusal.what}: ${refusal.why}`),
+      ],
       remedy: APPLY,
     }),
   ];

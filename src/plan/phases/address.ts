@@ -53,7 +53,9 @@ export function assignmentChanges({ observation, floatingIP, ip }: PlanContext):
   if (holder?.server === undefined || holder.role !== 'control-plane') return [];
   if (second !== undefined || unasked.some((node) => node.role !== 'worker')) return [];
   if (floatingIP.server === holder.server.id) return [];
-  const everywhere = controlPlanes(observation).every((node) => valueOf(node.config)?.vips.some((vip) => vip.ip === ip));
+  const everywhere = controlPlanes(observation).every((node) =>
+    valueOf(node.config)?.vips.some((vip) => vip.ip === ip),
+  );
   if (!everywhere) return [];
   return [
     {

@@ -22,9 +22,11 @@ function kubeconfigs(context: PlanContext): Change[] {
         what: shown(context, `Kubeconfig ${file}: server ${context.wanted.url}`),
         where: { system: 'file', subject: file },
         why: standing.why,
-        before: content.value?.entry?.server ?? (content.value === undefined ? 'no file' : 'no context of this cluster'),
+        before:
+          content.value?.entry?.server ?? (content.value === undefined ? 'no file' : 'no context of this cluster'),
         after: shown(context, context.wanted.url),
-        precondition: 'the endpoint right on every node; the new kubeconfig names it, carries the same CA and reaches /readyz through it',
+        precondition:
+          'the endpoint right on every node; the new kubeconfig names it, carries the same CA and reaches /readyz through it',
         effect: 'the file leads to the endpoint; foreign contexts are as they were',
         undo: 'Fetch a kubeconfig again after the endpoint was changed back.',
         disruption: 'none',

@@ -1,11 +1,11 @@
 import { Redacted } from '../../base/redacted.ts';
 import { workers } from '../../model/cluster.ts';
+import { sha256 } from '../../model/digest.ts';
 import { valueOf } from '../../model/fact.ts';
 import type { NodeConfig, NodeObservation } from '../../model/observation.ts';
 import type { Action, Change, Disruption, Refusal } from '../../model/plan.ts';
-import { sha256 } from "../../model/digest.ts";
 import { type PlanContext, shown } from '../context.ts';
-import { configDiff, namesAndIssuer, vip, wantedEndpointText } from '../edits.ts';
+import { configDiff, namesAndIssuer, publicLink, vip, wantedEndpointText } from '../edits.ts';
 import { rollOrder } from '../roll-order.ts';
 
 type Step = Extract<Action, { kind: 'node-config' }>['step'];
@@ -41,9 +41,11 @@ export function nodePhases(context: PlanContext): NodePhases {
       let text = item.config.text.reveal();
       if (item.role === 'control-plane') {
         text = step(context, item, 'names-and-issuer', text, namesAndIssuer(context, item.version, text), names);
+        if (publicLink(item.node) === undefined)
+          throw new Error(`no link of it carries its public address ${item.node.server?.publicIPv4 ?? ''}`);
         text = step(context, item, 'vip', text, vip(context, item.node, item.version, text), vips);
       }
-      step(context, item, 'endpoint', text, wantedEndpointText(context, item.version, text), endpoints);
+      step(context, item, 'endpoint', text, wantedEndpointText(context, text), endpoints);
     } catch (error) {
       refusals.push({
         code: 'machine-config',
@@ -59,7 +61,8 @@ export function nodePhases(context: PlanContext): NodePhases {
 function readable(node: NodeObservation): Readable | undefined {
   const config = valueOf(node.config);
   const version = valueOf(node.talosVersion);
-  if (config === undefined || version === undefined || node.address === undefined || node.role === 'unknown') return undefined;
+  if (config === undefined || version === undefined || node.address === undefined || node.role === 'unknown')
+    return undefined;
   return { node, role: node.role, address: node.address, config, version };
 }
 
@@ -73,7 +76,7 @@ function step(context: PlanContext, item: Readable, kind: Step, before: string, 
     why: words.why,
     before: words.before,
     after: words.after,
-    diff: shown(context, configDiff(item.node.name, before, after)),
+    diff: shown(context, configDiff(item.node.name, before, after, context.loaded.vipToken)),
     precondition: words.precondition,
     effect: words.effect,
     undo: words.undo,
@@ -103,12 +106,16 @@ interface Words {
   readonly disruption: Disruption;
 }
 
-const GATES = 'all gates open: quorum, leader, every other control plane ready on its own address; the config unchanged since the plan';
+const GATES =
+  'all gates open: quorum, leader, every other control plane ready on its own address; the config unchanged since the plan';
 
 const WORDS: Readonly<Record<Step, (context: PlanContext, item: Readable) => Words>> = {
   'names-and-issuer': (context, { node, config }) => {
     const missing = context.names.filter((name) => !config.certSANs.includes(name));
-    const issuer = context.issuer.kind === 'known' && context.issuer.issuer !== context.wanted.url ? context.issuer.issuer : undefined;
+    const issuer =
+      context.issuer.kind === 'known' && context.issuer.issuer !== context.wanted.url
+        ? context.issuer.issuer
+        : undefined;
     const pin = issuer !== undefined && config.pinnedIssuer === undefined;
     return {
       what: shown(
@@ -122,7 +129,8 @@ const WORDS: Readonly<Record<Step, (context: PlanContext, item: Readable) => Wor
         `certSANs: ${[...new Set([...config.certSANs, ...context.names])].join(', ')}; issuer ${issuer === undefined ? 'unchanged' : `pinned to ${issuer}`}`,
       ),
       precondition: GATES,
-      effect: 'a new certificate with these names served on its own address, /readyz good three times, living tokens accepted',
+      effect:
+        'a new certificate with these names served on its own address, /readyz good three times, living tokens accepted',
       undo: 'Apply the text as it was; the issuer pin may stay until the last old token has ended.',
       disruption: 'one-apiserver-restarts',
     };
@@ -131,9 +139,13 @@ const WORDS: Readonly<Record<Step, (context: PlanContext, item: Readable) => Wor
     what: shown(context, `VIP ${context.ip} on ${node.name}, with the token of talosVip.token`),
     why: 'Talos moves the address to a living control plane by itself; each of them must be able to take it.',
     before: 'no VIP entry, or one with another link or token',
-    after: shown(context, `VIP ${context.ip} on the link that carries ${node.server?.publicIPv4 ?? 'the public address'}`),
+    after: shown(
+      context,
+      `VIP ${context.ip} on the link that carries ${node.server?.publicIPv4 ?? 'the public address'}`,
+    ),
     precondition: GATES,
-    effect: 'exactly one control plane has the address on a link, the cloud routes it there, a probe through it succeeds',
+    effect:
+      'exactly one control plane has the address on a link, the cloud routes it there, a probe through it succeeds',
     undo: 'Apply the text as it was: the address moves to the next control plane, the last one leaves it unclaimed.',
     disruption: 'none',
   }),
