@@ -64,6 +64,8 @@ export async function create(ports: VerbPorts, target: Target, body: Json): Prom
   object.metadata.uid = randomUUID();
   object.metadata.creationTimestamp = kubeTime(ports.clock.wall());
   delete object.metadata.deletionTimestamp;
+  delete object.metadata.generation;
+  delete object.metadata['managedFields'];
   defaultsFor(object, resource);
   validate(object, resource);
   const name = object.metadata.name ?? '';

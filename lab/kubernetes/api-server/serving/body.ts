@@ -2,11 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import { parse } from 'yaml';
 import { ApiError, badRequest } from '../objects/status.ts';
 import type { Json } from '../objects/types.ts';
+import type { BodyType } from './media-types.ts';
+import { PROTOBUF, readProtobuf } from './protobuf.ts';
 
 /** kube-apiserver's limit for one request body, bytes. */
 const LARGEST = 3 * 1024 * 1024;
 
-export async function readBody(request: IncomingMessage): Promise<string> {
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request) {
@@ -16,11 +18,13 @@ export async function readBody(request: IncomingMessage): Promise<string> {
       throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${LARGEST}`, {});
     chunks.push(bytes);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
-/** A body as data; an empty one is `{}`. */
-export function parseBody(text: string, type: 'application/json' | 'application/yaml', kind: string): Json {
+/** A body as data, by its media type; an empty one is `{}`. */
+export function parseBody(body: Buffer, type: BodyType, kind: string): Json {
+  if (type === PROTOBUF) return readProtobuf(body);
+  const text = body.toString();
   if (text.trim() === '') return {};
   try {
     const value: unknown = type === 'application/yaml' ? parse(text) : JSON.parse(text);

@@ -1,4 +1,5 @@
 import { ApiError, unsupportedMediaType } from '../objects/status.ts';
+import { PROTOBUF } from './protobuf.ts';
 
 /** The form of an answer that the client asked for. */
 export type Form = 'json' | 'table' | 'discovery';
@@ -14,7 +15,7 @@ const parse = (header: string): Accepted[] =>
     return { type, parameters: Object.fromEntries(pairs.map((pair) => pair.split('=').map((text) => text.trim()))) };
   });
 
-/** The first form in the client's list that this server speaks. Kubernetes' protobuf is not among them: 406. */
+/** The first form in the client's list that this server speaks. Kubernetes' protobuf is not among them (bodies are read in it, answers never written): 406 to who wants nothing else. */
 export function formOf(accept: string | undefined, offers: readonly Form[]): Form {
   if (accept === undefined || accept.trim() === '') return 'json';
   for (const { type, parameters } of parse(accept)) {
@@ -40,11 +41,13 @@ export function formOf(accept: string | undefined, offers: readonly Form[]): For
   );
 }
 
-/** The media type of a body, without its parameters; refuses what cannot be read (protobuf, CBOR). */
-export function bodyType(contentType: string | undefined): 'application/json' | 'application/yaml' {
+export type BodyType = 'application/json' | 'application/yaml' | typeof PROTOBUF;
+
+/** The media type of a body, without its parameters; refuses what cannot be read (CBOR, forms). */
+export function bodyType(contentType: string | undefined): BodyType {
   const type = mediaType(contentType);
   if (type === '' || type === 'application/json') return 'application/json';
-  if (type === 'application/yaml') return type;
+  if (type === 'application/yaml' || type === PROTOBUF) return type;
   throw unsupportedMediaType();
 }
 

@@ -73,12 +73,12 @@ export async function plainRoute(ports: RoutePorts, call: Call, form: 'json' | '
     case '/version':
       return json(ports.version);
     case '/openapi/v2':
-      return call.accept.includes('proto-openapi.spec.v2@v1.0+protobuf')
+      return /proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/.test(call.accept)
         ? {
             kind: 'raw',
             status: 200,
             body: openapiV2Protobuf(ports.gitVersion),
-            contentType: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
+            contentType: 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
           }
         : json(openapiV2(ports.gitVersion));
     case '/openapi/v3':
