@@ -3,7 +3,7 @@ import { Redacted } from '../base/redacted.ts';
 import { fetchKubeconfig } from '../consumers/kubeconfig/fetch.ts';
 import { mergeKubeconfig } from '../consumers/kubeconfig/merge.ts';
 import { setTalosconfigLists } from '../consumers/talosconfig/write.ts';
-import { sha256 } from '../model/digest.ts';
+import { sha256 } from '../base/digest.ts';
 import type { Action } from '../model/plan.ts';
 import type { Run } from './run.ts';
 

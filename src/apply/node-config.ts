@@ -1,6 +1,6 @@
 import { Failure, textOf } from '../base/failure.ts';
 import { waitFor } from '../base/retry.ts';
-import { sha256 } from '../model/digest.ts';
+import { sha256 } from '../base/digest.ts';
 import type { Action, Change } from '../model/plan.ts';
 import type { TalosClient } from '../systems/talos/types.ts';
 import { type ApiServer, awaitNewApiServer, contextAt, shake } from './api-server.ts';

@@ -1,5 +1,6 @@
 import type { LoadedConfig } from '../config/loaded.ts';
-import { type AddressState, findAddress, wantedEndpoint } from '../model/address.ts';
+import { type AddressState, wantedEndpoint } from '../model/address.ts';
+import { type Goal, goalOf } from '../model/goal.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Observation } from '../model/observation.ts';
 
@@ -7,6 +8,7 @@ import type { Observation } from '../model/observation.ts';
 export interface Subject {
   readonly observation: Observation;
   readonly loaded: LoadedConfig;
+  readonly goal: Goal;
   readonly address: AddressState;
   /** The floating IP's text, where it is known. */
   readonly ip: string | undefined;
@@ -18,10 +20,12 @@ export interface Subject {
 export type Rule = (subject: Subject) => Finding[];
 
 export function subjectOf(observation: Observation, loaded: LoadedConfig): Subject {
-  const address = findAddress(observation.cloud, loaded);
+  const goal = goalOf(observation, loaded);
+  const { address } = goal;
   return {
     observation,
     loaded,
+    goal,
     address,
     ip: address.kind === 'found' ? address.floatingIP.ip : undefined,
     wanted: wantedEndpoint(observation.cloud, loaded),

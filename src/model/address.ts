@@ -1,7 +1,20 @@
-import type { LoadedConfig } from '../config/loaded.ts';
 import type { FloatingIP } from '../systems/hetzner/types.ts';
 import { endpointUrl } from './endpoint.ts';
 import type { CloudObservation } from './observation.ts';
+
+/** What the configuration asks for, as far as the nouns need it; a loaded configuration is one. */
+export interface Wish {
+  readonly config: {
+    readonly name: string;
+    readonly endpoint: { readonly host?: string | undefined; readonly port: number };
+    readonly address: {
+      readonly adopt?:
+        | { readonly name?: string | undefined; readonly id?: number | undefined; readonly ip?: string | undefined }
+        | undefined;
+      readonly create?: { readonly name: string; readonly location: string } | undefined;
+    };
+  };
+}
 
 /** What fairlead writes on an address that it reserved, so that it knows it again. */
 export const OWNER_LABEL = 'fairlead.dev/cluster';
@@ -17,10 +30,10 @@ export type AddressState =
   | { readonly kind: 'unknown'; readonly why: string };
 
 /** Which floating IP the configuration means. More than one is never a choice. */
-export function findAddress(cloud: CloudObservation, loaded: LoadedConfig): AddressState {
+export function findAddress(cloud: CloudObservation, wish: Wish): AddressState {
   if (cloud.floatingIPs.kind === 'unknown') return { kind: 'unknown', why: cloud.floatingIPs.why };
   const all = cloud.floatingIPs.value;
-  const { adopt, create } = loaded.config.address;
+  const { adopt, create } = wish.config.address;
   const seen = all.map((f) => `${f.name} (id ${f.id}, ${f.ip})`);
   if (adopt !== undefined) {
     const what =
@@ -39,7 +52,7 @@ export function findAddress(cloud: CloudObservation, loaded: LoadedConfig): Addr
   }
   if (create === undefined) return { kind: 'unknown', why: 'the configuration names no address' };
   const named = all.filter((f) => f.name === create.name);
-  const own = named.filter((f) => f.labels[OWNER_LABEL] === loaded.config.name);
+  const own = named.filter((f) => f.labels[OWNER_LABEL] === wish.config.name);
   if (own.length > 0) return judge(own, `name ${create.name}`, seen);
   const [stranger] = named;
   if (stranger !== undefined) return { kind: 'foreign', what: `name ${create.name}`, floatingIP: stranger };
@@ -56,11 +69,11 @@ function judge(matches: readonly FloatingIP[], what: string, seen: readonly stri
 /** The endpoint that is wanted; undefined while the address is not known and no name is configured. */
 export function wantedEndpoint(
   cloud: CloudObservation,
-  loaded: LoadedConfig,
+  wish: Wish,
 ): { readonly host: string; readonly port: number; readonly url: string } | undefined {
   const address = findAddress(cloud, loaded);
-  const host = loaded.config.endpoint.host ?? (address.kind === 'found' ? address.floatingIP.ip : undefined);
+  const host = wish.config.endpoint.host ?? (address.kind === 'found' ? address.floatingIP.ip : undefined);
   if (host === undefined) return undefined;
-  const port = loaded.config.endpoint.port;
+  const port = wish.config.endpoint.port;
   return { host, port, url: endpointUrl(host, port) };
 }

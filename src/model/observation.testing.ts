@@ -3,7 +3,7 @@ import type { LoadedConfig } from '../config/loaded.ts';
 import { parseConfig } from '../config/parse.ts';
 import type { FloatingIP, Server } from '../systems/hetzner/types.ts';
 import type { EtcdMember } from '../systems/talos/types.ts';
-import { sha256 } from './digest.ts';
+import { sha256 } from '../base/digest.ts';
 import { endpointUrl } from './endpoint.ts';
 import { type Fact, known } from './fact.ts';
 import type { KubeconfigContent, NodeConfig, NodeObservation, Observation } from './observation.ts';

@@ -1,5 +1,5 @@
 import type { Redacted } from '../base/redacted.ts';
-import type { HandshakeResult, ReadyResult } from '../probe/types.ts';
+import type { HandshakeResult, ReadyResult } from './probe-result.ts';
 import type { FloatingIP, Location, Server, TokenClass } from '../systems/hetzner/types.ts';
 import type { EtcdMember, EtcdMemberStatus, TalosService } from '../systems/talos/types.ts';
 import type { Fact } from './fact.ts';

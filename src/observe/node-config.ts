@@ -1,6 +1,6 @@
 import type { Redacted } from '../base/redacted.ts';
 import { issuersOf, parseMachineConfig, pinnedIssuer } from '../machine-config/read.ts';
-import { sha256 } from '../model/digest.ts';
+import { sha256 } from '../base/digest.ts';
 import type { NodeConfig } from '../model/observation.ts';
 
 /** Reads out of a machine config what the observation keeps of it. Throws where it is none. */

@@ -8,7 +8,7 @@ import type {
   NodeObservation,
   ServedCertificate,
 } from '../model/observation.ts';
-import { sha256 } from '../model/digest.ts';
+import { sha256 } from '../base/digest.ts';
 import { endpointUrl } from '../model/endpoint.ts';
 import { readNodeConfig } from './node-config.ts';
 import type { HandshakeResult } from '../probe/types.ts';

@@ -3,10 +3,9 @@ import type { Redacted } from '../base/redacted.ts';
 import { addCertSANs, addMachineCertSANs } from '../machine-config/edit/cert-sans.ts';
 import { setEndpoint } from '../machine-config/edit/endpoint.ts';
 import { pinIssuer } from '../machine-config/edit/issuer.ts';
-import { addVip, chooseVipForm, type VipLink } from '../machine-config/edit/vip.ts';
+import { addVip, chooseVipForm } from '../machine-config/edit/vip.ts';
 import { parseMachineConfig } from '../machine-config/read.ts';
-import { bareAddress } from '../model/cluster.ts';
-import { valueOf } from '../model/fact.ts';
+import { publicLink } from '../model/public-link.ts';
 import type { NodeObservation } from '../model/observation.ts';
 import type { PlanContext } from './context.ts';
 
@@ -18,8 +17,8 @@ import type { PlanContext } from './context.ts';
  */
 export function namesAndIssuer(context: PlanContext, version: string, text: string): string {
   const named = addMachineCertSANs(addCertSANs(text, context.names), context.names);
-  if (context.issuer.kind !== 'known' || context.issuer.issuer === context.wanted.url) return named;
-  return pinIssuer(named, { issuer: context.issuer.issuer, audiences: [context.wanted.url] }, version);
+  if (context.pin === undefined) return named;
+  return pinIssuer(named, { issuer: context.pin, audiences: [context.wanted.url] }, version);
 }
 
 /** The VIP in the form that fits this node, on the link that carries its server's public address. */
@@ -29,16 +28,6 @@ export function vip(context: PlanContext, node: NodeObservation, version: string
   if (vipToken === undefined || link === undefined) return text;
   const form = chooseVipForm(version, parseMachineConfig(text));
   return addVip(text, { ip: context.ip, token: vipToken.reveal(), link, form });
-}
-
-/** The link that carries the server's own public address: names differ between images and machines, the address does not. */
-export function publicLink(node: NodeObservation): VipLink | undefined {
-  const own = node.server?.publicIPv4;
-  const carrier = valueOf(node.links)?.find((entry) => bareAddress(entry.address) === own)?.link;
-  if (own === undefined || carrier === undefined) return undefined;
-  const facts = valueOf(node.linkFacts)?.find((fact) => fact.name === carrier)?.facts;
-  // Hetzner gives every server its public address by DHCP.
-  return { name: carrier, dhcp: true, ...(facts === undefined ? {} : { facts }) };
 }
 
 export const wantedEndpointText = (context: PlanContext, text: string): string => setEndpoint(text, context.wanted.url);

@@ -88,7 +88,10 @@ function after(o: Observation, change: Change): Observation {
       const patches = fact([...rest, { scope: action.scope, file: action.file, text: action.content }]);
       return { ...o, consumers: { ...o.consumers, repository: { ...repository, patches } } };
     }
-    default:
+    case 'reserve-address':
+    case 'protect-address':
+    case 'assign-address':
+    case 'talosconfig':
       throw new Error(`not in this story: ${action.kind}`);
   }
 }

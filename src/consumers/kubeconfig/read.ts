@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import path from 'node:path';
 import { textOf } from '../../base/failure.ts';
 import { Redacted } from '../../base/redacted.ts';
-import { sha256 } from '../../model/digest.ts';
+import { sha256 } from '../../base/digest.ts';
 import { type Fact, known, unknown } from '../../model/fact.ts';
 import type { KubeconfigContent, KubeconfigObservation } from '../../model/observation.ts';
 import type { Files } from '../files.ts';

@@ -1,7 +1,7 @@
 import { isMap, isSeq, type Document, parseDocument } from 'yaml';
 import { textOf } from '../../base/failure.ts';
 import { Redacted } from '../../base/redacted.ts';
-import { sha256 } from '../../model/digest.ts';
+import { sha256 } from '../../base/digest.ts';
 import { known, unknown } from '../../model/fact.ts';
 import type { TalosconfigContent, TalosconfigObservation } from '../../model/observation.ts';
 import type { Files } from '../files.ts';

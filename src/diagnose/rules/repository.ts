@@ -1,23 +1,29 @@
-import { repositoryPhase } from '../../plan/phases/repository.ts';
-import { planContext } from '../../plan/context.ts';
+import { repositoryStanding } from '../../consumers/repository/standing.ts';
 import { APPLY, finding, type Rule } from '../rule.ts';
 
 /** A node that is made anew would not get the endpoint, its names, the issuer or the VIP: it would bring the old state back. */
-export const repositoryPatchesMissing: Rule = ({ observation, loaded }) => {
+export const repositoryPatchesMissing: Rule = ({ observation, loaded, goal }) => {
   const { repository } = observation.consumers;
-  if (repository === undefined || loaded.config.mode !== 'talos-vip') return [];
-  const { changes, refusals } = repositoryPhase(planContext(observation, loaded));
-  if (changes.length === 0 && refusals.length === 0) return [];
+  if (repository === undefined || loaded.config.mode !== 'talos-vip' || goal.provisional) return [];
+  const standing = repositoryStanding(observation, goal, {
+    clusterName: loaded.config.name,
+    variable: loaded.config.talosVip?.variable ?? 'TALOS_VIP_TOKEN',
+  });
+  if (standing === undefined) return [];
+  const evidence = [
+    ...standing.changes.map((change) => `${change.file}: ${change.kind === 'write' ? change.purpose : change.why}`),
+    ...(standing.variableMissing === undefined
+      ? []
+      : [`${repository.path}/env does not set ${standing.variableMissing}`]),
+  ];
+  if (evidence.length === 0) return [];
   return [
     finding({
       id: 'repository-patches-missing',
       level: 'error',
       subject: repository.path,
       message: `A node made anew from ${repository.path} would not come up with this endpoint.`,
-      evidence: [
-        ...changes.map((change) => change.what),
-        ...refusals.map((refusal) => `${refusal.what}: ${refusal.why}`),
-      ],
+      evidence,
       remedy: APPLY,
     }),
   ];

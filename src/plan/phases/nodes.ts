@@ -1,11 +1,12 @@
 import { Redacted } from '../../base/redacted.ts';
 import { workers } from '../../model/cluster.ts';
-import { sha256 } from '../../model/digest.ts';
+import { sha256 } from '../../base/digest.ts';
 import { valueOf } from '../../model/fact.ts';
 import type { NodeConfig, NodeObservation } from '../../model/observation.ts';
 import type { Action, Change, Disruption, Refusal } from '../../model/plan.ts';
 import { type PlanContext, shown } from '../context.ts';
-import { configDiff, namesAndIssuer, publicLink, vip, wantedEndpointText } from '../edits.ts';
+import { publicLink } from '../../model/public-link.ts';
+import { configDiff, namesAndIssuer, vip, wantedEndpointText } from '../edits.ts';
 import { rollOrder } from '../roll-order.ts';
 
 type Step = Extract<Action, { kind: 'node-config' }>['step'];

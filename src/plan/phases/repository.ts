@@ -1,11 +1,9 @@
 import { Redacted } from '../../base/redacted.ts';
-import { type RepositoryChange, repositoryChanges } from '../../consumers/repository/desired.ts';
-import { wantedRepository } from '../../consumers/repository/wanted.ts';
-import { controlPlanes } from '../../model/cluster.ts';
-import { valueOf } from '../../model/fact.ts';
+import type { RepositoryChange } from '../../consumers/repository/desired.ts';
+import { repositoryStanding } from '../../consumers/repository/standing.ts';
 import type { Change, Refusal } from '../../model/plan.ts';
 import { type PlanContext, shown } from '../context.ts';
-import { configDiff, publicLink } from '../edits.ts';
+import { configDiff } from '../edits.ts';
 
 export interface RepositoryPhase {
   readonly changes: readonly Change[];
@@ -18,39 +16,17 @@ const NOTHING: RepositoryPhase = { changes: [], refusals: [] };
 export function repositoryPhase(context: PlanContext): RepositoryPhase {
   const { observation, loaded } = context;
   const { repository } = observation.consumers;
-  if (repository === undefined || repository.patches.kind === 'unknown' || repository.variables.kind === 'unknown')
-    return NOTHING;
-  const variable = loaded.config.talosVip?.variable ?? 'TALOS_VIP_TOKEN';
-  const [model] = controlPlanes(observation).filter(
-    (node) => node.config.kind === 'known' && publicLink(node) !== undefined,
-  );
-  const config = model === undefined ? undefined : valueOf(model.config);
-  const link = model === undefined ? undefined : publicLink(model);
-  const talosVersion = model === undefined ? undefined : valueOf(model.talosVersion);
-  if (config === undefined || link === undefined || talosVersion === undefined) return NOTHING;
-  const wanted = wantedRepository({
+  const standing = repositoryStanding(observation, context, {
     clusterName: loaded.config.name,
-    endpoint: context.wanted.url,
-    names: context.names,
-    issuer:
-      context.issuer.kind === 'known' && context.issuer.issuer !== context.wanted.url
-        ? context.issuer.issuer
-        : undefined,
-    ip: context.ip,
-    variable,
-    link,
-    talosVersion,
-    model: config.text.reveal(),
+    variable: loaded.config.talosVip?.variable ?? 'TALOS_VIP_TOKEN',
   });
-  const files = repository.patches.value.map(({ scope, file, text }) => ({ scope, file, text: text.reveal() }));
-  const list = repositoryChanges(repository.path, files, wanted);
-  const needsVariable =
-    wanted.patches.some((patch) => patch.purpose === 'vip') && !repository.variables.value.includes(variable);
+  if (repository === undefined || standing === undefined) return NOTHING;
+  const { changes, variableMissing } = standing;
   return {
-    changes: list.flatMap((change) => (change.kind === 'write' ? [changeOf(context, repository.path, change)] : [])),
+    changes: changes.flatMap((change) => (change.kind === 'write' ? [changeOf(context, repository.path, change)] : [])),
     refusals: [
-      ...list.flatMap((change) => (change.kind === 'conflict' ? [conflict(change)] : [])),
-      ...(needsVariable ? [variableMissing(repository.path, variable)] : []),
+      ...changes.flatMap((change) => (change.kind === 'conflict' ? [conflict(change)] : [])),
+      ...(variableMissing === undefined ? [] : [withoutVariable(repository.path, variableMissing)]),
     ],
   };
 }
@@ -94,7 +70,7 @@ const conflict = (change: Extract<RepositoryChange, { kind: 'conflict' }>): Refu
   next: 'Correct that file, then plan again; fairlead does not overwrite what it did not write.',
 });
 
-const variableMissing = (folder: string, variable: string): Refusal => ({
+const withoutVariable = (folder: string, variable: string): Refusal => ({
   code: 'repository-variable-missing',
   what: `${folder}/env does not set ${variable}`,
   why: `the VIP patch names the token as \${${variable}}; without a value new control planes would get an empty token`,
