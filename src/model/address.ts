@@ -71,7 +71,7 @@ export function wantedEndpoint(
   cloud: CloudObservation,
   wish: Wish,
 ): { readonly host: string; readonly port: number; readonly url: string } | undefined {
-  const address = findAddress(cloud, loaded);
+  const address = findAddress(cloud, wish);
   const host = wish.config.endpoint.host ?? (address.kind === 'found' ? address.floatingIP.ip : undefined);
   if (host === undefined) return undefined;
   const port = wish.config.endpoint.port;
