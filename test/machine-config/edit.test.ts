@@ -13,9 +13,10 @@ const NAMES = ['198.51.100.20', 'api.example.net', '2001:db8::10'];
 const VIP = { ip: '198.51.100.20', token: 'throwaway-token-0001' };
 const eth0 = { name: 'eth0', dhcp: true, facts: { busPath: '0000:01:00.0' } };
 
-type Edit = (text: string) => string;
+// The meanings are plain data of any shape; the tests change them freely.
+// oxlint-disable-next-line typescript/no-explicit-any
 type Documents = Record<string, any>[];
-
+type Edit = (text: string) => string;
 /** Bytes of `before` that are not in `after` when both ends are laid over each other: what one splice took out. */
 function lost(before: string, after: string): number {
   const shorter = Math.min(before.length, after.length);
@@ -26,7 +27,7 @@ function lost(before: string, after: string): number {
   return before.length - head - tail;
 }
 
-const by = (documents: Documents, kind: string): Record<string, any> | undefined =>
+const by = (documents: Documents, kind: string): Documents[number] | undefined =>
   documents.find((document) => document['kind'] === kind);
 
 function check(sample: Sample, edit: Edit, change: (documents: Documents) => void, mayTake: number): void {
