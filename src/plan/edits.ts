@@ -1,9 +1,9 @@
 import { createTwoFilesPatch } from 'diff';
-import type { Redacted } from '../base/redacted.ts';
-import { addCertSANs, addMachineCertSANs } from '../machine-config/edit/cert-sans.ts';
+import { addCertSANs } from '../machine-config/edit/cert-sans.ts';
 import { setEndpoint } from '../machine-config/edit/endpoint.ts';
 import { pinIssuer } from '../machine-config/edit/issuer.ts';
 import { addVip, chooseVipForm } from '../machine-config/edit/vip.ts';
+import { redactMachineConfig } from '../machine-config/redact.ts';
 import { parseMachineConfig } from '../machine-config/read.ts';
 import { publicLink } from '../model/public-link.ts';
 import type { NodeObservation } from '../model/observation.ts';
@@ -16,7 +16,7 @@ import type { PlanContext } from './context.ts';
  * only where it is not the endpoint that is wanted anyway.
  */
 export function namesAndIssuer(context: PlanContext, version: string, text: string): string {
-  const named = addMachineCertSANs(addCertSANs(text, context.names), context.names);
+  const named = addCertSANs(text, context.names);
   if (context.pin === undefined) return named;
   return pinIssuer(named, { issuer: context.pin, audiences: [context.wanted.url] }, version);
 }
@@ -32,12 +32,13 @@ export function vip(context: PlanContext, node: NodeObservation, version: string
 
 export const wantedEndpointText = (context: PlanContext, text: string): string => setEndpoint(text, context.wanted.url);
 
-const SECRET_KEY = /^([+-]?\s*(?:-\s*)?["']?[A-Za-z0-9_.-]*(?:token|secret|key|password|passphrase)["']?\s*:\s*).+$/i;
-
-/** What changes in a machine config, for people: changed lines only, with every value masked that is or may be a secret. */
-export function configDiff(node: string, before: string, after: string, token: Redacted | undefined): string {
-  const patch = createTwoFilesPatch(node, node, before, after, undefined, undefined, { context: 0 });
-  const lines = patch.split('\n').filter((line) => /^[-+](?![-+]{2} )/.test(line));
-  const masked = lines.map((line) => line.replace(SECRET_KEY, '$1***')).join('\n');
-  return token === undefined ? masked : masked.replaceAll(token.reveal(), '***');
+/** What changes in a machine config, for people: changed lines with one line around them, every secret masked. */
+export function configDiff(node: string, before: string, after: string): string {
+  const [shownBefore, shownAfter] = [redactMachineConfig(before), redactMachineConfig(after)];
+  if (shownBefore === shownAfter) return '(only a secret value changes)';
+  const patch = createTwoFilesPatch(node, node, shownBefore, shownAfter, undefined, undefined, { context: 1 });
+  return patch
+    .split('\n')
+    .filter((line) => /^[-+ ](?![-+]{2} )/.test(line))
+    .join('\n');
 }

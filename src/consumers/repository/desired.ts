@@ -14,7 +14,6 @@ export interface WantedPatch {
 export interface WantedRepository {
   readonly endpoint: string;
   readonly names: readonly string[];
-  readonly machineNames: readonly string[];
   readonly issuer: { readonly issuer: string; readonly audiences: readonly string[] } | undefined;
   readonly ip: string;
   /** The reference that stands for the token: `${NAME}`. */
@@ -99,10 +98,7 @@ function givenElsewhere(
       return reads.some((read) => read.scope === 'cluster' && read.endpoints.length > 0) ? 'given' : 'missing';
     case 'names': {
       const listed = new Set(forPlanes.flatMap((read) => read.certSANs));
-      const machine = new Set(forPlanes.flatMap((read) => read.machineCertSANs));
-      const all =
-        wanted.names.every((name) => listed.has(name)) && wanted.machineNames.every((name) => machine.has(name));
-      return all ? 'given' : 'missing';
+      return wanted.names.every((name) => listed.has(name)) ? 'given' : 'missing';
     }
     case 'issuer': {
       const setting = forPlanes.find((read) => read.issuers.length > 0);

@@ -7,7 +7,6 @@ export interface PatchSettings {
   readonly file: string;
   readonly endpoints: readonly Placed[];
   readonly certSANs: readonly string[];
-  readonly machineCertSANs: readonly string[];
   readonly issuers: readonly string[];
   readonly audiences: readonly string[];
   readonly vips: readonly { readonly ip: string; readonly token: string | undefined }[];
@@ -39,7 +38,6 @@ export function readPatch(scope: PatchScope, file: string, text: string): PatchS
       ...texts(d, ['cluster', 'apiServer', 'certSANs']),
       ...textsOfKind(d, 'KubeAPIServerConfig', ['certExtraSANs']),
     ]),
-    machineCertSANs: all((d) => texts(d, ['machine', 'certSANs'])),
     issuers: all((d) => [
       ...texts(d, ['cluster', 'apiServer', 'extraArgs', 'service-account-issuer']),
       ...textsOfKind(d, 'KubeServiceAccountConfig', ['issuer', 'issuerURL']),

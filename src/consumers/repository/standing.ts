@@ -16,7 +16,7 @@ export interface RepositoryStanding {
 export function repositoryStanding(
   observation: Observation,
   goal: Goal,
-  { clusterName, variable }: { readonly clusterName: string; readonly variable: string },
+  variable: string,
 ): RepositoryStanding | undefined {
   const { repository } = observation.consumers;
   if (repository?.patches.kind !== 'known' || repository.variables.kind !== 'known') return undefined;
@@ -28,7 +28,6 @@ export function repositoryStanding(
   const talosVersion = model === undefined ? undefined : valueOf(model.talosVersion);
   if (config === undefined || link === undefined || talosVersion === undefined) return undefined;
   const wanted = wantedRepository({
-    clusterName,
     endpoint: goal.wanted.url,
     names: goal.names,
     issuer: goal.pin,

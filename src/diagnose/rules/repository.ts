@@ -5,10 +5,7 @@ import { APPLY, finding, type Rule } from '../rule.ts';
 export const repositoryPatchesMissing: Rule = ({ observation, loaded, goal }) => {
   const { repository } = observation.consumers;
   if (repository === undefined || loaded.config.mode !== 'talos-vip' || goal.provisional) return [];
-  const standing = repositoryStanding(observation, goal, {
-    clusterName: loaded.config.name,
-    variable: loaded.config.talosVip?.variable ?? 'TALOS_VIP_TOKEN',
-  });
+  const standing = repositoryStanding(observation, goal, loaded.config.talosVip?.variable ?? 'TALOS_VIP_TOKEN');
   if (standing === undefined) return [];
   const evidence = [
     ...standing.changes.map((change) => `${change.file}: ${change.kind === 'write' ? change.purpose : change.why}`),

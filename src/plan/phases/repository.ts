@@ -16,10 +16,7 @@ const NOTHING: RepositoryPhase = { changes: [], refusals: [] };
 export function repositoryPhase(context: PlanContext): RepositoryPhase {
   const { observation, loaded } = context;
   const { repository } = observation.consumers;
-  const standing = repositoryStanding(observation, context, {
-    clusterName: loaded.config.name,
-    variable: loaded.config.talosVip?.variable ?? 'TALOS_VIP_TOKEN',
-  });
+  const standing = repositoryStanding(observation, context, loaded.config.talosVip?.variable ?? 'TALOS_VIP_TOKEN');
   if (repository === undefined || standing === undefined) return NOTHING;
   const { changes, variableMissing } = standing;
   return {
@@ -47,7 +44,7 @@ function changeOf(context: PlanContext, folder: string, change: Extract<Reposito
     why: 'A node made anew gets what this folder says, not what the running nodes have.',
     before: change.before === undefined ? 'no such file' : 'the file as it is',
     after: shown(context, `${WHAT[change.purpose]} as on the running nodes`),
-    diff: shown(context, configDiff(short, change.before ?? '', change.after, context.loaded.vipToken)),
+    diff: shown(context, configDiff(short, change.before ?? '', change.after)),
     precondition: 'the endpoint right on every node and proven',
     effect: 'a second look finds nothing to write in the folder',
     undo:
