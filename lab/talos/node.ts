@@ -108,7 +108,8 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
     const etcd = plane?.etcd.part;
     const apiServer = plane?.apiServer.part;
     const files = plane?.pki.etcd;
-    const healthy = role === 'worker' || (apiServer !== undefined && machine.services.get('etcd')?.healthy === true);
+    const healthy =
+      role === 'worker' || (plane?.apiServer.ready === true && machine.services.get('etcd')?.healthy === true);
     return {
       stage: machine.stage,
       ready: machine.stage === 'running' && healthy && unmetConditions(machine).length === 0,

@@ -3,10 +3,14 @@ import { textOf } from '../../../src/base/failure.ts';
 import type { RunningPart } from '../../kubernetes/types.ts';
 import { makeFolders } from '../files.ts';
 import type { Machine } from '../machine.ts';
+import { untilApiServerReady } from './readiness.ts';
 import { argValue, documentationAddress, labApiServerArgs } from './api-server-args.ts';
 
 export interface ApiServerService {
   readonly part: RunningPart | undefined;
+  /** `/readyz` has said ok since the last start. */
+  readonly ready: boolean;
+  /** Resolves when it listens; readiness comes later. */
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
   kill(): Promise<void>;
@@ -22,6 +26,7 @@ export function createApiServerService(machine: Machine): ApiServerService {
   let part: RunningPart | undefined;
   let wanted = false;
   let port = 6443;
+  let ready = false;
 
   const argsNow = (): string[] =>
     labApiServerArgs(machine.active?.derived.kubeAPIServerArgs ?? [], {
@@ -46,16 +51,33 @@ export function createApiServerService(machine: Machine): ApiServerService {
       return;
     }
     part = started;
-    await host.open(port);
+    await openPort();
     machine.changed();
+    const gone = new AbortController();
+    untilApiServerReady(machine, port, AbortSignal.any([signal, gone.signal]))
+      .then(() => {
+        if (part === started) ready = true;
+        machine.changed();
+      })
+      .catch(() => {});
     void started.exited.then(async () => {
+      gone.abort();
       if (part !== started || !wanted || signal.aborted) return;
       part = undefined;
+      ready = false;
       await host.shut(port);
       machine.log('kubelet: container kube-apiserver ended, back-off restarting');
       await clock.sleep(times.campaignRetryMs, signal).catch(() => {});
       if (wanted && !signal.aborted) await startUntilUp(signal).catch(() => {});
     });
+  };
+
+  const openPort = async (): Promise<void> => {
+    try {
+      await host.open(port);
+    } catch (error) {
+      machine.log(`the lab's network does not carry port ${port}: ${textOf(error)}`);
+    }
   };
 
   const startUntilUp = async (signal: AbortSignal): Promise<void> => {
@@ -74,6 +96,9 @@ export function createApiServerService(machine: Machine): ApiServerService {
     get part() {
       return part;
     },
+    get ready() {
+      return ready;
+    },
     async start(signal) {
       wanted = true;
       await startUntilUp(signal);
@@ -82,12 +107,14 @@ export function createApiServerService(machine: Machine): ApiServerService {
       wanted = false;
       const ending = part;
       part = undefined;
+      ready = false;
       await Promise.all([ending?.stop(times.podGraceMs), host.shut(port)]);
     },
     async kill() {
       wanted = false;
       const ending = part;
       part = undefined;
+      ready = false;
       await ending?.kill();
     },
   };

@@ -16,7 +16,7 @@ import { builtInApiServer } from '../../kubernetes/api-server/built-in.ts';
 import { builtInEtcd } from '../../kubernetes/etcd/built-in/part.ts';
 import { findEtcd } from '../../kubernetes/etcd/find.ts';
 import { realEtcd } from '../../kubernetes/etcd/real.ts';
-import type { Parts } from '../../kubernetes/types.ts';
+import type { ApiServerPart, Parts } from '../../kubernetes/types.ts';
 import { fromTalosPair, fromBase64 } from '../../pki/keys.ts';
 import { issue } from '../../pki/pki.ts';
 import { baseConfig } from '../../provisioner/base-config.ts';
@@ -66,6 +66,7 @@ export async function startSmallWorld(options: {
   readonly version?: TalosVersion;
   readonly speed?: number;
   readonly etcd?: 'built-in' | 'real';
+  readonly kubeApiserver?: ApiServerPart;
 }): Promise<SmallWorld> {
   const version = options.version ?? 'v1.13.9';
   const dir = await mkdtemp(path.join(tmpdir(), 'fairlead-node-'));
@@ -76,7 +77,7 @@ export async function startSmallWorld(options: {
   const found = options.etcd === 'real' ? await findEtcd(process.env) : undefined;
   const parts: Parts = {
     etcd: found === undefined ? builtInEtcd({ clock, random }) : realEtcd(found.path, found.version),
-    kubeApiserver: builtInApiServer({ clock, random }),
+    kubeApiserver: options.kubeApiserver ?? builtInApiServer({ clock, random }),
   };
   const nodes: WorldNode[] = [];
   const token = 'a'.repeat(64);
