@@ -9,7 +9,7 @@ import { applyPatches } from '../../src/machine-config/patch/apply.ts';
 /** One case: a base configuration, patches, and what each talosctl made of them. */
 const Case = z.object({
   id: z.string(),
-  description: z.string(),
+  description: z.string().default(''),
   base: z.string(),
   patches: z.array(z.string()).min(1),
   results: z
@@ -28,8 +28,9 @@ export function patchFolder(directory: string): string | undefined {
 
 export function readCases(folder: string): PatchCase[] {
   return readdirSync(path.join(folder, 'cases'))
+    .filter((id) => existsSync(path.join(folder, 'cases', id, 'case.json')))
     .toSorted()
-    .map((id) => Case.parse(JSON.parse(readFileSync(path.join(folder, 'cases', id, 'case.json'), 'utf8'))));
+    .map((id) => Case.parse({ id, ...JSON.parse(readFileSync(path.join(folder, 'cases', id, 'case.json'), 'utf8')) }));
 }
 
 /** What a text says: the values of each document, in order. */

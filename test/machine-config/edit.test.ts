@@ -85,7 +85,7 @@ describe('editing leaves every other byte alone, means exactly the change, and i
             : `cluster:\n  apiServer:\n    certSANs: ${listed(added)}\n`;
         agrees(sample, edit, patch);
       }),
-      { numRuns: 400 },
+      { numRuns: 120 },
     );
   });
 
@@ -103,7 +103,7 @@ describe('editing leaves every other byte alone, means exactly the change, and i
         );
         agrees(sample, (text) => addMachineCertSANs(text, NAMES), `machine:\n  certSANs: ${listed(NAMES)}\n`);
       }),
-      { numRuns: 400 },
+      { numRuns: 120 },
     );
   });
 
@@ -128,7 +128,7 @@ describe('editing leaves every other byte alone, means exactly the change, and i
             : `cluster:\n  controlPlane:\n    endpoint: ${NEW}\n`,
         );
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 
@@ -158,7 +158,7 @@ describe('editing leaves every other byte alone, means exactly the change, and i
             : `cluster:\n  apiServer:\n    extraArgs:\n      ${body}`,
         );
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -194,7 +194,7 @@ describe('editing leaves every other byte alone, means exactly the change, and i
           expect(meaningOf(back)).toEqual(meaningOf(text));
         else expect(JSON.stringify(meaningOf(back))).not.toContain(VIP.ip);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -219,7 +219,7 @@ describe('editing leaves every other byte alone, means exactly the change, and i
         const back = removeVip(edit(text), VIP.ip);
         expect(back).toBe(sample.style.finalNewline ? text : `${text}${sample.style.eol}`);
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 });
