@@ -47,7 +47,7 @@ export async function apply(systems: Systems, loaded: LoadedConfig, options: App
   const waiting = (what: string): void => reporter.report({ kind: 'waiting', what });
   let seen: Seen;
   try {
-    seen = await settle(ports, await lookAgain(ports), TIMINGS.gatesMs / 3, waiting);
+    seen = await settle(ports, await lookAgain(ports), { timeoutMs: TIMINGS.firstLookMs, midway: false }, waiting);
   } catch (error) {
     throw aborted() ? interrupted(undefined, [], error) : error;
   }
@@ -114,7 +114,7 @@ async function workThrough(run: Run, start: Seen, total: number): Promise<Seen> 
   let number = 0;
   for (;;) {
     run.signal?.throwIfAborted();
-    seen = await settle(ports, seen, TIMINGS.gatesMs, waiting);
+    seen = await settle(ports, seen, { timeoutMs: TIMINGS.gatesMs, midway: true }, waiting);
     if (seen.plan.refusals.length > 0) throw refusedMidway(run, seen.plan);
     if (nextOf(seen.plan) === undefined) return seen;
     const checked = await awaitChecks(ports, seen, nextOf, waiting);

@@ -25,23 +25,32 @@ export async function lookAgain({ systems, loaded, signal }: Ports, earlier?: Ob
   return { observation, plan: makePlan(observation, loaded) };
 }
 
-/** Refusals that may pass by themselves: a gate that is closed because something just restarts or an address just moves. */
-const PASSING = new Set(['gate-closed', 'node-unknown', 'address-claimed-twice', 'issuer-unknown']);
+/** Refusals that pass by themselves while something just restarts or an address just moves. */
+const PASSING: ReadonlySet<string> = new Set(['gate-closed-for-now', 'address-claimed-twice']);
+/** In the middle of a run, whose nodes all answered before, also a single answer that did not come. */
+const PASSING_MIDWAY: ReadonlySet<string> = new Set([
+  ...PASSING,
+  'node-unknown',
+  'members-unknown',
+  'address-unknown',
+  'token-unknown',
+]);
 
-export const onlyPassing = (plan: Plan): boolean =>
-  plan.refusals.length > 0 && plan.refusals.every((refusal) => PASSING.has(refusal.code));
+const onlyPassing = (plan: Plan, passing: ReadonlySet<string>): boolean =>
+  plan.refusals.length > 0 && plan.refusals.every((refusal) => passing.has(refusal.code));
 
 /** Looks until the plan has no passing refusal, or the time is up; a lasting refusal ends the wait at once. */
 export async function settle(
   ports: Ports,
   seen: Seen,
-  timeoutMs: number,
+  wait: { readonly timeoutMs: number; readonly midway: boolean },
   waiting: (what: string) => void,
 ): Promise<Seen> {
+  const passing = wait.midway ? PASSING_MIDWAY : PASSING;
   const { clock } = ports.systems;
-  const deadline = clock.now() + timeoutMs;
+  const deadline = clock.now() + wait.timeoutMs;
   let now = seen;
-  while (onlyPassing(now.plan) && clock.now() < deadline) {
+  while (onlyPassing(now.plan, passing) && clock.now() < deadline) {
     waiting(now.plan.refusals[0]?.what ?? 'the gates');
     await clock.sleep(TIMINGS.lookEveryMs, ports.signal);
     now = await lookAgain(ports, now.observation);

@@ -10,6 +10,8 @@ export const TIMINGS = {
   /** The kubelet's poll and slack: no restart within it, with the new certificate served, means that none is coming. */
   noRestartMs: 25_000,
   vipMs: 150_000,
+  /** A run that was killed a moment ago may have left an API server restarting. */
+  firstLookMs: 45_000,
   gatesMs: 90_000,
   proofMs: 120_000,
   goodInARow: 3,

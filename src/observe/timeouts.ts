@@ -11,6 +11,6 @@ export const TIMEOUTS: Timeouts = {
   cloudMs: 15_000,
   talosFirstMs: 3_000,
   talosMs: 5_000,
-  kubernetesMs: 5_000,
+  kubernetesMs: 3_000,
   probeMs: 3_000,
 };

@@ -1,6 +1,7 @@
 import { fc, test } from '@fast-check/vitest';
 import { describe, expect, it } from 'vitest';
 import { Redacted } from '../base/redacted.ts';
+import { applyPatches } from '../machine-config/patch/apply.ts';
 import { readNodeConfig } from '../observe/node-config.ts';
 import {
   controlPlane,
@@ -160,6 +161,22 @@ describe('the plan of a cluster whose endpoint is a node', () => {
     expect(ids(makePlan(o, loaded))).toEqual([]);
     expect(done).toHaveLength(15);
     expect(makePlan(o, loaded).issuer.inForce).toBe(OLD);
+
+    // A control plane made anew from the folder, by Talos' own rules of patching, needs nothing more.
+    const { repository: folder } = o.consumers;
+    const patches = folder?.patches.kind === 'known' ? folder.patches.value : [];
+    const anew = applyPatches(
+      text('controlplane'),
+      patches.map((p) => ({
+        name: p.file,
+        text: p.text.reveal().replaceAll('${TALOS_VIP_TOKEN}', 'node-token-0123456789'),
+      })),
+      'v1.13.9',
+    );
+    expect(patches.map((p) => p.text.reveal()).join()).not.toContain('node-token-0123456789');
+    const replaced = { ...o, nodes: o.nodes.map((n) => (n.name === 'cp-3' ? withText(n, anew) : n)) };
+    expect(makePlan(replaced, loaded).refusals).toEqual([]);
+    expect(ids(makePlan(replaced, loaded))).toEqual([]);
   });
 
   it('shows what follows a reservation before there is an address', () => {

@@ -2,7 +2,7 @@ import { claimants, controlPlanes, nodeOfServer } from '../model/cluster.ts';
 import { valueOf } from '../model/fact.ts';
 import type { Refusal } from '../model/plan.ts';
 import type { PlanContext } from './context.ts';
-import { gateChecks } from './gates.ts';
+import { gateChecks, mayPass } from './gates.ts';
 
 type Judge = (context: PlanContext) => Refusal[];
 
@@ -324,7 +324,7 @@ const gates: Judge = ({ observation }) =>
   gateChecks(observation, undefined)
     .filter((check) => check.verdict !== 'open')
     .map((check) => ({
-      code: 'gate-closed',
+      code: mayPass(check) ? 'gate-closed-for-now' : 'gate-closed',
       what: `Gate "${check.name}" is ${check.verdict === 'unknown' ? 'closed, because it cannot be judged' : 'closed'}`,
       why: check.evidence,
       next: 'Run `fairlead verify` for the cause; nothing is changed while a gate is closed.',
