@@ -19,6 +19,8 @@ export interface WantedRepository {
   /** The reference that stands for the token: `${NAME}`. */
   readonly tokenReference: string;
   readonly patches: readonly WantedPatch[];
+  /** The patch that lists these names: lists are appended by Talos, so a name that another file lists is left out. */
+  readonly namesPatch: (names: readonly string[]) => WantedPatch;
 }
 
 export interface RepositoryFile {
@@ -65,7 +67,8 @@ export function repositoryChanges(
     changes.push({ kind: 'write', file: file.file, scope: file.scope, purpose: 'endpoint', before: file.text, after });
   }
   const reads = settings.map((s) => s.read);
-  for (const patch of wanted.patches) {
+  for (const standard of wanted.patches) {
+    const patch = standard.purpose === 'names' ? wanted.namesPatch(unlisted(reads, wanted)) : standard;
     const verdict = givenElsewhere(patch.purpose, reads, wanted);
     if (verdict === 'given') continue;
     if (verdict !== 'missing') {
@@ -83,6 +86,12 @@ export function repositoryChanges(
 
 const placeOf = (folder: string, patch: WantedPatch): string => path.join(folder, 'talos', patch.scope, patch.name);
 
+/** Names that no other file lists for control planes. */
+function unlisted(reads: readonly PatchSettings[], wanted: WantedRepository): string[] {
+  const listed = new Set(reads.filter((read) => read.scope !== 'workers').flatMap((read) => read.certSANs));
+  return wanted.names.filter((name) => !listed.has(name));
+}
+
 type Given = 'given' | 'missing' | { readonly file: string; readonly why: string };
 
 /** Whether files of others already give control planes this setting, or contradict it. */
@@ -96,10 +105,8 @@ function givenElsewhere(
     case 'endpoint':
       // Other files' endpoints are set right where they stand; for workers one in scope cluster or workers is needed too.
       return reads.some((read) => read.scope === 'cluster' && read.endpoints.length > 0) ? 'given' : 'missing';
-    case 'names': {
-      const listed = new Set(forPlanes.flatMap((read) => read.certSANs));
-      return wanted.names.every((name) => listed.has(name)) ? 'given' : 'missing';
-    }
+    case 'names':
+      return unlisted(reads, wanted).length === 0 ? 'given' : 'missing';
     case 'issuer': {
       const setting = forPlanes.find((read) => read.issuers.length > 0);
       if (setting === undefined || wanted.issuer === undefined) return 'missing';

@@ -36,15 +36,17 @@ export function wantedRepository(facts: WantedFacts): WantedRepository {
     text,
   });
   const vip = { ip: facts.ip, link: facts.link.name, dhcp: facts.link.dhcp, tokenVariable: facts.variable };
+  const namesPatch = (names: readonly string[]): WantedPatch => as('names', certSANsPatch(names, cluster));
   return {
     endpoint: facts.endpoint,
     names: facts.names,
     issuer,
     ip: facts.ip,
+    namesPatch,
     tokenReference: `\${${facts.variable}}`,
     patches: [
       as('endpoint', endpointPatch(facts.endpoint, cluster)),
-      as('names', certSANsPatch(facts.names, cluster)),
+      namesPatch(facts.names),
       ...(issuer === undefined ? [] : [as('issuer', issuerPatch(issuer, cluster))]),
       as('vip', vipPatch(vip, chooseVipForm(facts.talosVersion, config))),
     ],
