@@ -28,6 +28,9 @@ export function stateCalls(store: ResourceStore, clock: Clock): ServiceImpl<type
     if (!store.supports(namespace)) {
       throw new ConnectError(`namespace "${namespace}" is not supported`, Code.PermissionDenied);
     }
+    if (!store.projects(type)) {
+      throw new ConnectError(`resource type ${JSON.stringify(type)} is not built in this lab`, Code.Unimplemented);
+    }
     authorizeResource(type, rolesIn(context.values));
   };
 

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { textOf } from '../../../src/base/failure.ts';
 import { createEtcdClient } from '../../kubernetes/etcd/client.ts';
@@ -28,6 +28,7 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
   let part: RunningPart | undefined;
   let tls: { ca: string; cert: string; key: string } | undefined;
   let stopping = false;
+  let health: AbortController | undefined;
   let starting: Promise<void> = Promise.resolve();
 
   const readTls = async (): Promise<void> => {
@@ -218,10 +219,13 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
       machine.etcdMemberId = await untilAnswers(signal);
       machine.changed();
       if (learner !== undefined) await promote(learner, signal);
-      void watchHealth(signal);
+      health?.abort();
+      health = new AbortController();
+      void watchHealth(AbortSignal.any([signal, health.signal]));
     },
     async stop() {
       stopping = true;
+      health?.abort();
       machine.services.delete('etcd');
       machine.changed();
       await Promise.all([part?.stop(times.podGraceMs), host.shut(2379), host.shut(2380)]);
@@ -242,6 +246,13 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
       } finally {
         client.close();
       }
+      stopping = true;
+      health?.abort();
+      await Promise.all([part?.stop(times.podGraceMs), host.shut(2379), host.shut(2380)]);
+      part = undefined;
+      machine.etcdMemberId = undefined;
+      await rm(paths.etcdData, { recursive: true, force: true });
+      machine.service('etcd', 'Finished', undefined, 'Service finished successfully');
     },
   };
 }

@@ -12,7 +12,7 @@ import { createEventLog, type EventLog, type MachineControl } from '../api/contr
 import { createForwarder } from '../api/forward.ts';
 import { machineCalls } from '../api/machine-service.ts';
 import { TALOS_API_PORT, TRUSTD_PORT } from '../api/ports.ts';
-import { listenGrpc, type ApiServer } from '../api/server.ts';
+import { listenGrpc, type ApiServer, type ApiServerOptions } from '../api/server.ts';
 import { stateCalls } from '../api/state-service.ts';
 import { certificateFromPeers, trustRoutes } from '../api/trust.ts';
 import { createApplier, type ConfigApplier } from '../apply/apply.ts';
@@ -158,7 +158,14 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     const address = host.hidden;
     const machineCA = active.derived.pki.machineCA;
     const forward = createForwarder(machine);
-    api = await listenGrpc(machine, {
+    // Power may go while a server is being opened: what opens too late is closed again.
+    const open = async (options: ApiServerOptions): Promise<ApiServer> => {
+      const server = await listenGrpc(machine, options);
+      if (signal.aborted) await server.close();
+      signal.throwIfAborted();
+      return server;
+    };
+    api = await open({
       address,
       port: TALOS_API_PORT,
       certificate,
@@ -169,7 +176,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     });
     await host.open(TALOS_API_PORT);
     if (machineCA.key !== undefined && machineCA.key !== '') {
-      trustd = await listenGrpc(machine, { address, port: TRUSTD_PORT, certificate, routes: trustRoutes(machine) });
+      trustd = await open({ address, port: TRUSTD_PORT, certificate, routes: trustRoutes(machine) });
       await host.open(TRUSTD_PORT);
       machine.service('trustd', 'Running', true, 'Health check successful');
     }

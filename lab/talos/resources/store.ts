@@ -15,6 +15,23 @@ const NAMESPACES = new Set(
   ).split(' '),
 );
 
+/** Types that the lab projects; any other is not built, and a client is told so rather than shown an empty list. */
+const TYPES = new Set([
+  ...['MachineConfigs', 'MachineTypes'].map((name) => `${name}.config.talos.dev`),
+  ...['MachineStatuses', 'Versions'].map((name) => `${name}.runtime.talos.dev`),
+  'PlatformMetadatas.talos.dev',
+  'Services.v1alpha1.talos.dev',
+  'CertSANs.secrets.talos.dev',
+  ...['Members', 'Identities'].map((name) => `${name}.cluster.talos.dev`),
+  ...['EtcdSpecs', 'EtcdMembers'].map((name) => `${name}.etcd.talos.dev`),
+  ...['HostnameStatuses', 'NetworkStatuses', 'LinkStatuses', 'AddressStatuses', 'NodeAddresses', 'OperatorSpecs'].map(
+    (name) => `${name}.net.talos.dev`,
+  ),
+  ...['Nodenames', 'NodeIPs', 'StaticPodStatuses', 'KubePrismConfigs', 'APIServerConfigs', 'SecretStatuses'].map(
+    (name) => `${name}.kubernetes.talos.dev`,
+  ),
+]);
+
 /**
  * The node's resources: projected anew from the machine's state whenever that changes, and compared with what was there,
  * which gives versions, times and the events of a watch.
@@ -26,6 +43,7 @@ export interface ResourceStore {
   refresh(): void;
   onChange(listener: (change: ResourceChange) => void): () => void;
   supports(namespace: string): boolean;
+  projects(type: string): boolean;
 }
 
 export function createResourceStore(clock: Clock, project: () => readonly Resource[]): ResourceStore {
@@ -70,5 +88,6 @@ export function createResourceStore(clock: Clock, project: () => readonly Resour
       return () => listeners.delete(listener);
     },
     supports: (namespace) => NAMESPACES.has(namespace),
+    projects: (type) => TYPES.has(type),
   };
 }
