@@ -127,7 +127,7 @@ export interface NodeConfig {
     readonly form: 'legacy' | 'document';
     readonly provider: 'hcloud' | 'other';
   }[];
-  readonly kubePrism: boolean | undefined;
+  readonly kubePrism: boolean;
 }
 
 export interface EndpointProbe {

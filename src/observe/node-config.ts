@@ -23,6 +23,7 @@ export function readNodeConfig(text: Redacted): NodeConfig {
       form,
       provider: provider === 'hcloud' ? 'hcloud' : 'other',
     })),
-    kubePrism: config.kubePrism?.value.enabled,
+    // Talos: off where nothing is said.
+    kubePrism: config.kubePrism?.value.enabled ?? false,
   };
 }

@@ -127,6 +127,12 @@ function warningsOf({ observation, loaded, address, ip, provisional }: PlanConte
       'hetzner.token and talosVip.token are the same: the token on the nodes cannot be withdrawn by itself.',
     );
   }
+  const direct = observation.nodes.filter((node) => valueOf(node.config)?.kubePrism === false);
+  if (direct.length > 0 && changesNodes) {
+    warnings.push(
+      `KubePrism is off on ${direct.map((node) => node.name).join(', ')}: kubelets of workers restart with the new endpoint, and kube-proxy keeps the old one until its manifest is renewed (talosctl upgrade-k8s).`,
+    );
+  }
   if (address.kind === 'found') {
     const home = address.floatingIP.homeLocation;
     const away = observation.nodes.filter(

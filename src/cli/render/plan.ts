@@ -55,20 +55,26 @@ function summary(plan: Plan, changes: readonly Change[]): string {
 
 function renderPhase(phase: Phase, paint: Paint, verbose: boolean): string {
   const lines = [paint('cyan', `Phase ${phase.number}  ${phase.title}`)];
-  for (const change of phase.changes) lines.push(indent(renderChange(change, paint, verbose), 2));
+  for (const [i, change] of phase.changes.entries()) {
+    lines.push(indent(renderChange(change, phase.changes[i - 1], { paint, verbose }), 2));
+  }
   if (phase.changes.length === 0 || verbose)
     lines.push(...phase.checks.map((check) => indent(paint('dim', `check: ${check}`), 2)));
   return lines.join('\n');
 }
 
-function renderChange(change: Change, paint: Paint, verbose: boolean): string {
-  const lines = [
-    `${paint('bold', '~')} ${change.what}`,
-    `    why         ${change.why}`,
-    `    before      ${change.before}`,
-    `    after       ${change.after}`,
-    `    disruption  ${DISRUPTION[change.disruption]}`,
-  ];
+/** What is the same as in the change before is not said again, unless all is asked for. */
+function renderChange(
+  change: Change,
+  former: Change | undefined,
+  { paint, verbose }: { readonly paint: Paint; readonly verbose: boolean },
+): string {
+  const again = (key: 'why' | 'before' | 'after' | 'disruption'): boolean => !verbose && former?.[key] === change[key];
+  const lines = [`${paint('bold', '~')} ${change.what}`];
+  if (!again('why')) lines.push(`    why         ${change.why}`);
+  if (!again('before')) lines.push(`    before      ${change.before}`);
+  if (!again('after')) lines.push(`    after       ${change.after}`);
+  if (!again('disruption')) lines.push(`    disruption  ${DISRUPTION[change.disruption]}`);
   if (verbose) {
     lines.push(
       `    only if     ${change.precondition}`,
@@ -76,8 +82,14 @@ function renderChange(change: Change, paint: Paint, verbose: boolean): string {
       `    undo        ${change.undo}`,
     );
   }
-  if (change.diff !== undefined && change.diff.trim() !== '')
-    lines.push(indent(paintDiff(change.diff.trimEnd(), paint), 6));
+  const { diff } = change;
+  if (diff !== undefined && diff.trim() !== '') {
+    lines.push(
+      !verbose && former?.diff === diff
+        ? paint('dim', `    the same lines as on ${former.where.subject}`)
+        : indent(paintDiff(diff.trimEnd(), paint), 6),
+    );
+  }
   return lines.join('\n');
 }
 
