@@ -5,7 +5,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { KeyPair } from '../../lab/pki/types.ts';
 import { createAuthority } from '../../lab/pki/pki.ts';
 import { handshake, subjectNames } from './handshake.ts';
-import { EXPIRED, serverFor, testPki, type TestPki, VALID } from './pki.testing.ts';
+import { EXPIRED, serverFor, testPki, type TestPki, VALID } from '../../test/support/cluster-pki.ts';
 
 let pki: TestPki;
 beforeAll(async () => {

@@ -28,23 +28,24 @@ export function keepConnection(dial: Dial): KeptConnection {
   let closed = false;
 
   function connected(timeoutMs: number): Promise<Session | 'http/1.1'> {
-    session ??= open(timeoutMs).catch((error: unknown) => {
-      session = undefined;
-      throw error;
-    });
-    return session;
+    if (session !== undefined) return session;
+    // Only the connection that is current may make room for a new one; an old one that closes late may not.
+    const forget = (): void => {
+      if (session === opening) session = undefined;
+    };
+    const opening = open(timeoutMs, forget);
+    opening.catch(forget);
+    session = opening;
+    return opening;
   }
 
-  async function open(timeoutMs: number): Promise<Session | 'http/1.1'> {
+  async function open(timeoutMs: number, forget: () => void): Promise<Session | 'http/1.1'> {
     const socket = await connect(dial, timeoutMs);
     if (closed || socket.alpnProtocol !== 'h2') {
       socket.destroy();
       return 'http/1.1';
     }
     const made = http2.connect(`https://${dial.authority}`, { createConnection: () => socket });
-    const forget = (): void => {
-      session = undefined;
-    };
     made.on('error', forget);
     made.on('close', forget);
     made.on('goaway', forget);

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { Redacted } from '../base/redacted.ts';
 import { createAuthority } from '../../lab/pki/pki.ts';
-import { testApiServer, type TestApiServer } from './api-server.testing.ts';
-import { contextOf, serverFor, testPki, type TestPki, VALID } from './pki.testing.ts';
+import { testApiServer, type TestApiServer } from '../../test/support/api-server.ts';
+import { contextOf, serverFor, testPki, type TestPki, VALID } from '../../test/support/cluster-pki.ts';
 import { ready } from './ready.ts';
 
 let pki: TestPki;

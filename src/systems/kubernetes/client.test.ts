@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { testApiServer, type TestApiServer } from '../../probe/api-server.testing.ts';
-import { contextOf, serverFor, testPki, type TestPki } from '../../probe/pki.testing.ts';
+import { testApiServer, type TestApiServer } from '../../../test/support/api-server.ts';
+import { contextOf, serverFor, testPki, type TestPki } from '../../../test/support/cluster-pki.ts';
 import { Redacted } from '../../base/redacted.ts';
 import { createKubernetesClient } from './client.ts';
 import { KubernetesError } from './errors.ts';

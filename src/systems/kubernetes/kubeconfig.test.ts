@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { testPki, type TestPki } from '../../probe/pki.testing.ts';
+import { testPki, type TestPki } from '../../../test/support/cluster-pki.ts';
 import { Failure } from '../../base/failure.ts';
 import { parseKubeconfig, resolveContext } from './kubeconfig.ts';
 

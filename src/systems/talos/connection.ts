@@ -53,6 +53,8 @@ export function connectTalos(options: TalosConnectionOptions): TalosConnection {
       ...(options.crt === undefined ? {} : { cert: options.crt }),
       ...(options.key === undefined ? {} : { key: opensslKey(options.key.reveal()) }),
       minVersion: 'TLSv1.2',
+      // Said outright, because an environment variable can switch it off otherwise.
+      rejectUnauthorized: true,
       ALPNProtocols: ['h2'],
     });
     socket.once('secureConnect', () => {

@@ -3,7 +3,7 @@ import https from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type tls from 'node:tls';
-import type { TestPki } from './pki.testing.ts';
+import type { TestPki } from './cluster-pki.ts';
 
 export interface Seen {
   readonly method: string;
@@ -16,6 +16,8 @@ export interface Seen {
   readonly clientCertificate: string | undefined;
   readonly servername: string | false | null;
   readonly resumed: boolean;
+  /** The client said that the connection ends with this request. */
+  readonly last: boolean;
   /** A number per connection. */
   readonly connection: number;
 }
@@ -63,6 +65,7 @@ export async function testApiServer(
         clientCertificate: socket.authorized ? subjectOf(socket) : undefined,
         servername: socket.servername,
         resumed: socket.isSessionReused(),
+        last: request.headers.connection === 'close',
         connection: numbers.get(session ?? request.socket) ?? -1,
       };
       seen.push(entry);

@@ -1,7 +1,7 @@
 import { createAuthority, issue } from '../../lab/pki/pki.ts';
 import type { KeyPair } from '../../lab/pki/types.ts';
-import { Redacted } from '../base/redacted.ts';
-import type { KubeContext } from '../systems/kubernetes/types.ts';
+import { Redacted } from '../../src/base/redacted.ts';
+import type { KubeContext } from '../../src/systems/kubernetes/types.ts';
 
 const HOUR = 3_600_000;
 export const VALID = { notBefore: new Date(Date.now() - HOUR), notAfter: new Date(Date.now() + HOUR) };
