@@ -1,4 +1,5 @@
 import type { LoadedConfig } from '../config/loaded.ts';
+import type { Fact } from '../model/fact.ts';
 import type { CloudObservation } from '../model/observation.ts';
 import { ask, type Look } from './look.ts';
 import type { Systems } from './systems.ts';
@@ -20,7 +21,7 @@ export async function observeCloud(
   const again = <T extends { readonly kind: string }>(fact: T | undefined): T | undefined =>
     fact?.kind === 'known' ? fact : undefined;
   const [servers, floatingIPs, locations, token, first] = await Promise.all([
-    read('servers', (signal) => client.servers(signal)),
+    recent(earlier?.servers, look) ?? read('servers', (signal) => client.servers(signal)),
     read('floating IPs', (signal) => client.floatingIPs(signal)),
     again(earlier?.locations) ?? read('locations', (signal) => client.locations(signal)),
     again(earlier?.token) ?? read('token', (signal) => client.tokenClass(signal)),
@@ -32,6 +33,14 @@ export async function observeCloud(
     earlier !== undefined && floatingIPs.kind === 'known' && !floatingIPs.value.every((f) => remembered.includes(f.id));
   const nodeToken = fresh ? await observeNodeToken(systems, loaded, look, undefined) : first;
   return { servers, floatingIPs, locations, token, nodeToken };
+}
+
+/** Servers come and go slowly; within a run a list of a moment ago will do. Assignments are always asked anew. */
+const SERVERS_GOOD_MS = 10_000;
+
+function recent<T>(fact: Fact<T> | undefined, look: Look): Fact<T> | undefined {
+  if (fact?.kind !== 'known') return undefined;
+  return look.clock.wall().getTime() - Date.parse(fact.at) < SERVERS_GOOD_MS ? fact : undefined;
 }
 
 async function observeNodeToken(

@@ -1,6 +1,6 @@
 import type { LoadedConfig } from '../config/loaded.ts';
-import { wantedEndpoint } from '../model/address.ts';
-import { configuredEndpoints } from '../model/cluster.ts';
+import { findAddress, wantedEndpoint } from '../model/address.ts';
+import { claims, configuredEndpoints } from '../model/cluster.ts';
 import { endpointUrl, parseEndpoint } from '../model/endpoint.ts';
 import { type Fact, known, mapFact, unknown, valueOf } from '../model/fact.ts';
 import type {
@@ -48,7 +48,7 @@ export async function observe(
   const [endpoint, ...currentEndpoints] = await Promise.all([
     wanted === undefined
       ? unknown('the address is not reserved or not known', 'endpoint')
-      : probeEndpoint(systems, look, wanted.url).then((probe) =>
+      : probeWanted(systems, look, wanted.url, ledNowhere(cloud, loaded, nodes)).then((probe) =>
           probe === undefined
             ? unknown('not a URL', wanted.url)
             : known(probe, wanted.url, look.clock.wall().toISOString()),
@@ -184,6 +184,30 @@ function identify(member: Member, { cloud, kubernetesNodes, floating }: Known): 
     server,
     kubernetes,
   };
+}
+
+/**
+ * Whether the address is known to lead nowhere: the cloud routes it to nobody and no node has it. To dial it then would only wait for
+ * a silence that is certain.
+ */
+function ledNowhere(cloud: CloudObservation, loaded: LoadedConfig, nodes: readonly NodeObservation[]): boolean {
+  const address = findAddress(cloud, loaded);
+  return (
+    loaded.config.endpoint.host === undefined &&
+    address.kind === 'found' &&
+    address.floatingIP.server === null &&
+    nodes.every((node) => node.links.kind === 'known' && !claims(node, address.floatingIP.ip))
+  );
+}
+
+function probeWanted(systems: Systems, look: Look, url: string, nowhere: boolean): Promise<EndpointProbe | undefined> {
+  if (!nowhere) return probeEndpoint(systems, look, url);
+  const silence = {
+    kind: 'failed',
+    reason: 'unreachable',
+    message: 'not dialled: the address is assigned to no server and on no link',
+  } as const;
+  return Promise.resolve({ url, handshake: silence, ready: silence });
 }
 
 async function probeEndpoint(systems: Systems, look: Look, url: string): Promise<EndpointProbe | undefined> {

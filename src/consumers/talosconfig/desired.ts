@@ -10,7 +10,7 @@ const host = (endpoint: string): string => endpoint.replace(/^https?:\/\//, '').
 
 /**
  * What a talosconfig should list; undefined where it is right already. Endpoints: the control planes' own addresses. Nodes: what
- * is listed there and is still some node's own address; the control planes where nothing is left or something had to go.
+ * is listed there and is still some node's own address, and the control planes where something had to go; none stays none.
  */
 export function desiredTalosconfig(
   entry: TalosconfigLists,
@@ -19,7 +19,7 @@ export function desiredTalosconfig(
 ): TalosconfigLists | undefined {
   if (planes.length === 0) return undefined;
   const kept = entry.nodes.filter((node) => own.has(host(node)));
-  const complete = kept.length === entry.nodes.length && kept.length > 0;
+  const complete = kept.length === entry.nodes.length;
   const nodes = complete ? entry.nodes : [...new Set([...kept, ...planes])];
   const endpoints = sameSet(entry.endpoints.map(host), planes) ? entry.endpoints : planes;
   return endpoints === entry.endpoints && nodes === entry.nodes ? undefined : { endpoints, nodes };
