@@ -44,12 +44,13 @@ async function answersTls(host: string, port: number): Promise<boolean> {
   });
 }
 
-async function lastWords(log: string): Promise<string> {
-  const lines = await readFile(log, 'utf8').then(
-    (text) => text.trim().split('\n'),
+/** The end of what it has logged since this start, in bytes from the file's begin: errors, if there are any. */
+async function lastWords(log: string, from: number): Promise<string> {
+  const lines = await readFile(log).then(
+    (bytes) => bytes.subarray(from).toString().trim().split('\n'),
     () => [],
   );
-  const errors = lines.filter((line) => /^(E|F)\d{4} |^Error|error:/i.test(line));
+  const errors = lines.filter((line) => /^[EF]\d{4} |^Error:/.test(line));
   return (errors.length > 0 ? errors : lines).slice(-3).join('\n');
 }
 
@@ -97,6 +98,7 @@ async function start(binary: string, version: string, spec: ApiServerSpec): Prom
   await writeFile(policy, AUDIT_POLICY);
   const begin = await appendable(auditLog);
   const program = await namedLink(binary, spec.dir);
+  const logged = await appendable(spec.log);
   const log = await open(spec.log, 'a');
   const { child, exited, failure } = await launch(program, realArguments(spec.args, policy, auditLog), spec.dir, log);
   const tail = followAuditLog(auditLog, begin, spec.node, { clock, audit: spec.audit });
@@ -109,7 +111,7 @@ async function start(binary: string, version: string, spec: ApiServerSpec): Prom
   while (!(await answersTls(host, port)) || ended) {
     const why = failure();
     if (why !== undefined) throw failed(`setpriv could not be run: ${textOf(why)}`, why);
-    if (ended) throw failed(`it ended before it listened; its last words: ${await lastWords(spec.log)}`);
+    if (ended) throw failed(`it ended before it listened; its last words: ${await lastWords(spec.log, logged)}`);
     if (clock.now() > deadline) {
       await stop(child, over, 0, clock);
       throw failed(`nothing listens on ${host}:${port} after ${LISTEN_WITHIN_MS} ms`);
