@@ -1,4 +1,3 @@
-import path from 'node:path';
 import * as z from 'zod';
 import { EXIT, Failure, textOf } from '../../base/failure.ts';
 import { Redacted } from '../../base/redacted.ts';
@@ -70,8 +69,8 @@ export function parseKubeconfig(yaml: string, fileName: string): Kubeconfig {
 }
 
 /**
- * One context with its credentials: the named one, or the current one. File references are read with `readFile`, relative
- * to the kubeconfig's folder. Throws a Failure (exit 2, `kubeconfig-context`): a missing context lists what there is;
+ * One context with its credentials: the named one, or the current one. File references go to `readFile` as they are
+ * written: where a relative one starts (the kubeconfig's folder) only the caller knows. Throws a Failure (exit 2, `kubeconfig-context`): a missing context lists what there is;
  * a cluster that is not verified is refused. A user whose credentials come from a program gives `kind: 'other'`.
  */
 export async function resolveContext(
@@ -117,11 +116,11 @@ export async function resolveContext(
       return decodeBase64(data) ?? refuse(`${what}-data is not base64 of PEM`);
     }
     if (typeof file !== 'string' || file === '') return undefined;
-    const full = path.resolve(path.dirname(fileName), file);
     try {
-      return await readFile(full);
+      return await readFile(file);
     } catch (error) {
-      return refuse(`${what}: ${full} cannot be read: ${textOf(error)}`);
+      if (error instanceof Failure) throw error;
+      return refuse(`${what}: ${file} cannot be read: ${textOf(error)}`);
     }
   };
 
