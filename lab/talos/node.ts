@@ -112,7 +112,8 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
       role === 'worker' || (plane?.apiServer.ready === true && machine.services.get('etcd')?.healthy === true);
     return {
       stage: machine.stage,
-      ready: machine.stage === 'running' && healthy && unmetConditions(machine).length === 0,
+      ready:
+        machine.stage === 'running' && uptime?.registered === true && healthy && unmetConditions(machine).length === 0,
       talosVersion: ports.version,
       configuredKubernetes: derived?.kubernetesVersion ?? '',
       ...(etcd === undefined || files === undefined

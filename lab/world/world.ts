@@ -8,9 +8,10 @@ import type { Cloud, CloudEffects, CloudServer } from '../cloud/types.ts';
 import { startLoopback } from '../fabric/loopback.ts';
 import type { Fabric } from '../fabric/types.ts';
 import { findParts } from '../kubernetes/parts.ts';
-import { startControllers } from '../kubernetes/stand-ins/controllers.ts';
+import { type Candidate, startControllers } from '../kubernetes/stand-ins/controllers.ts';
 import { fromBase64, fromTalosPair } from '../pki/keys.ts';
 import { issue } from '../pki/pki.ts';
+import type { KeyPair } from '../pki/types.ts';
 import { writeProvisioner } from '../provisioner/folder.ts';
 import { renderConfig } from '../provisioner/render.ts';
 import { createSecrets } from '../provisioner/secrets.ts';
@@ -70,6 +71,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   let cloud: Cloud | undefined;
   const cloudUrl = (): string => cloud?.url ?? '';
+  const clusterCA = fromTalosPair(secrets.certs.k8s);
   const machines = createMachines({
     clock,
     random,
@@ -84,9 +86,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const controllers = startControllers({
     clock,
     speed,
-    // A Node outlives its machine only until somebody looks: nodes of servers that are no more are removed.
-    candidates: () => candidatesOf(machines),
-    serverNames: () => cloud?.servers().map((s) => s.name) ?? [],
+    candidates: candidatesOf(machines, clusterCA, await controllersCertificate(clock, clusterCA)),
+    serverIds: () => cloud?.servers().map((s) => s.id) ?? [],
     log: (line) => console.log(line),
   });
 
@@ -247,11 +248,26 @@ function effectsOf(fabric: Fabric, machines: Machines, stopped: (id: number) => 
   };
 }
 
-const candidatesOf = (machines: Machines) =>
+/** API servers of control planes that are up, at their hidden addresses, with the lab's own credential. */
+const candidatesOf = (machines: Machines, clusterCA: KeyPair, client: KeyPair) => (): readonly Candidate[] =>
   machines
     .all()
-    .filter((m) => m.node.role === 'control-plane' && m.host.condition === 'up')
-    .map((m) => ({ node: m.server.name, hidden: m.host.hidden, dir: m.node.info().log }));
+    .filter((m) => m.node.role === 'control-plane' && m.host.condition === 'up' && m.node.info().kubeApiserver)
+    .map((m) => ({
+      node: m.server.name,
+      access: { server: `https://${m.host.hidden}:6443`, serverName: 'localhost', ca: clusterCA.cert, ...client },
+    }));
+
+function controllersCertificate(clock: Clock, clusterCA: KeyPair): Promise<KeyPair> {
+  const now = clock.wall().getTime();
+  return issue(clusterCA, {
+    commonName: 'fairlead-lab:controllers',
+    organizations: ['system:masters'],
+    usages: ['clientAuth'],
+    notBefore: new Date(now - 10_000),
+    notAfter: new Date(now + YEAR_MS),
+  });
+}
 
 async function becomesReady(clock: Clock, machines: Machines, progress: (text: string) => void): Promise<void> {
   const deadline = clock.now() + 90_000;

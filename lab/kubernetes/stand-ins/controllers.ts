@@ -2,7 +2,7 @@ import type { Clock } from '../../../src/base/clock.ts';
 import { textOf } from '../../../src/base/failure.ts';
 import { createApiClient, type ApiAccess, type ApiClient } from '../http.ts';
 import { reconcileNamespaces } from './namespaces.ts';
-import { createHeartbeats, reconcileNodes, removeNode } from './nodes.ts';
+import { createHeartbeats, reconcileNodes } from './nodes.ts';
 
 /** An API server the controllers may use, as system:masters. */
 export interface Candidate {
@@ -15,14 +15,12 @@ export interface ControllerPorts {
   readonly speed: number;
   /** The control planes that are up now; tried in turn until one is ready. */
   readonly candidates: () => readonly Candidate[];
-  /** Names of the cloud's servers; empty means: not known, and no Node is removed. */
-  readonly serverNames: () => readonly string[];
+  /** Ids of the cloud's servers: a machine made anew has the name of the old one, never its id. */
+  readonly serverIds: () => readonly number[];
   readonly log: (line: string) => void;
 }
 
 export interface Controllers {
-  /** The server of this name is no more: its Node goes now. False when no API server answered; the next look does it. */
-  serverGone(name: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -83,18 +81,6 @@ export function startControllers(ports: ControllerPorts): Controllers {
   const running = run();
 
   return {
-    async serverGone(name) {
-      const connected = await connect();
-      if (connected === undefined) return false;
-      try {
-        await removeNode(connected.client, name, over.signal);
-        return true;
-      } catch {
-        return false;
-      } finally {
-        connected.client.close();
-      }
-    },
     async close() {
       over.abort();
       await running;

@@ -2,6 +2,7 @@ import type { Clock } from '../../../src/base/clock.ts';
 import { listAt, stringAt, type Json } from '../api-server/objects/types.ts';
 import type { ApiClient } from '../http.ts';
 import { findCondition } from './conditions.ts';
+import { serverOf } from './node-object.ts';
 
 /** How long kube-controller-manager waits for a heartbeat, milliseconds at speed 1. */
 const GRACE_MS = 40_000;
@@ -35,8 +36,8 @@ export interface NodeRules {
   readonly clock: Clock;
   readonly speed: number;
   readonly heartbeats: Heartbeats;
-  /** Names of the servers that exist; empty: not known. */
-  readonly serverNames: () => readonly string[];
+  /** Ids of the servers that exist. */
+  readonly serverIds: () => readonly number[];
 }
 
 /**
@@ -56,11 +57,13 @@ export async function reconcileNodes(client: ApiClient, rules: NodeRules, signal
   const renewed = new Map(
     leases.map((lease) => [stringAt(lease, 'metadata', 'name') ?? '', stringAt(lease, 'spec', 'renewTime') ?? '']),
   );
-  const servers = rules.serverNames();
+  // After the list: whoever is on it and has registered exists by now.
+  const servers = new Set(rules.serverIds());
   for (const node of nodes) {
     const name = stringAt(node, 'metadata', 'name') ?? '';
-    if (servers.length > 0 && !servers.includes(name)) {
-      await removeNode(client, name, signal);
+    const server = serverOf(node);
+    if (server !== undefined && !servers.has(server)) {
+      await removeNode(client, name, stringAt(node, 'metadata', 'uid') ?? '', signal);
       continue;
     }
     const ready = findCondition(node, 'Ready');
@@ -72,15 +75,15 @@ export async function reconcileNodes(client: ApiClient, rules: NodeRules, signal
   }
 }
 
-/** Removes the Node of a machine that is no more, with its Lease. */
-export async function removeNode(client: ApiClient, name: string, signal: AbortSignal): Promise<void> {
-  for (const path of [
-    `/api/v1/nodes/${name}`,
-    `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${name}`,
-  ]) {
-    const { status } = await client.request('DELETE', path, { signal });
-    if (status !== 200 && status !== 404) throw new Error(`DELETE ${path}: ${status}`);
-  }
+/** Removes this very Node, not one of the same name that was made meanwhile, and the Lease that its kubelet left. */
+async function removeNode(client: ApiClient, name: string, uid: string, signal: AbortSignal): Promise<void> {
+  const path = `/api/v1/nodes/${name}`;
+  const { status } = await client.request('DELETE', path, { body: { preconditions: { uid } }, signal });
+  if (status === 409) return;
+  if (status !== 200 && status !== 404) throw new Error(`DELETE ${path}: ${status}`);
+  const lease = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${name}`;
+  const answer = await client.request('DELETE', lease, { signal });
+  if (answer.status !== 200 && answer.status !== 404) throw new Error(`DELETE ${lease}: ${answer.status}`);
 }
 
 async function markUnknown(client: ApiClient, name: string, now: Date, signal: AbortSignal): Promise<void> {

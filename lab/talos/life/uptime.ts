@@ -14,9 +14,9 @@ import { machineCalls } from '../api/machine-service.ts';
 import { TALOS_API_PORT, TRUSTD_PORT } from '../api/ports.ts';
 import { listenGrpc, type ApiServer, type ApiServerOptions } from '../api/server.ts';
 import { stateCalls } from '../api/state-service.ts';
-import { certificateFromPeers, trustRoutes } from '../api/trust.ts';
+import { servingCertificateFromPeers, trustRoutes } from '../api/trust.ts';
 import { createApplier, type ConfigApplier } from '../apply/apply.ts';
-import { inputsOf, machineToken } from '../apply/inputs.ts';
+import { inputsOf } from '../apply/inputs.ts';
 import { talosApiCertificate } from '../control-plane/certificates.ts';
 import { createControlPlane, type ControlPlane } from '../control-plane/control-plane.ts';
 import type { EtcdBegin } from '../control-plane/etcd.ts';
@@ -30,6 +30,8 @@ import { startNodeAgent, type NodeAgent } from './node-agent.ts';
 /** One uptime of a machine: from power to darkness. A reboot is another one. */
 export interface Uptime {
   readonly controlPlane: ControlPlane | undefined;
+  /** Kubernetes has been told of this machine since it booted. */
+  readonly registered: boolean;
   /** Boots. Resolves when the Talos API listens, or when the machine waits in maintenance. */
   begin(config: string, begin: EtcdBegin): Promise<void>;
   /** Orderly end: shared IPs handed over, pods, etcd, the API last. */
@@ -114,7 +116,6 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
         const names = differ(before.derived.talosApiCertificate, after.derived.talosApiCertificate);
         if (names || inputsOf(before.text).talosRoot !== inputsOf(after.text).talosRoot) await reissueTalosApi(after);
         await controlPlane?.adopt(before, after);
-        agent?.configChanged();
       });
     },
     reboot: () => ports.reboot('orderly'),
@@ -193,7 +194,8 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
       machine.service('kubelet', 'Running', true, 'Health check successful');
       up();
     } else await controlPlane.start(begin, signal, up);
-    if (!signal.aborted) agent = startNodeAgent(machine, signal);
+    const { active } = machine;
+    if (!signal.aborted && active !== undefined) agent = startNodeAgent(machine, active, signal);
     setStage(machine.stage);
   };
 
@@ -216,6 +218,9 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
 
   return {
     controlPlane,
+    get registered() {
+      return agent?.registered === true;
+    },
     async begin(config, begin) {
       machine.bootTime = clock.wall();
       machine.bootId = randomUUID();
@@ -269,10 +274,10 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
 
 /** A control plane signs its own certificate; a worker has a control plane sign it. */
 function servingCertificate(machine: Machine, active: ActiveConfig, signal: AbortSignal): Promise<KeyPair> {
-  const { derived, text } = active;
+  const { derived } = active;
   const key = derived.pki.machineCA.key;
   return key === undefined || key === ''
-    ? certificateFromPeers(machine, derived, machineToken(text), signal)
+    ? servingCertificateFromPeers(machine, active, signal)
     : talosApiCertificate(machine.ports.clock, derived, machine.facts.hostname);
 }
 
