@@ -258,6 +258,8 @@ test('an abort stops everything, also while the server is silent', async () => {
   await wait(200);
   controller.abort();
   await prober.stop();
+  // What was on its way already may still arrive.
+  await wait(200);
   const { length } = server.seen;
   await wait(150);
   expect(server.seen.length).toBe(length);
