@@ -39,6 +39,8 @@ export function gateChecks(observation: Observation, target: string | undefined)
   ];
 }
 
+const CERTIFICATES = 'certificates trusted and valid';
+
 /** Gates that close while something restarts or is elected and open again by themselves; the others wait for a person. */
 const MAY_PASS: ReadonlySet<string> = new Set([
   'no learner',
@@ -50,7 +52,9 @@ const MAY_PASS: ReadonlySet<string> = new Set([
   'every other API server ready on its own address',
 ]);
 
-export const mayPass = (check: GateCheck): boolean => MAY_PASS.has(check.name);
+/** A certificate that cannot be seen is a server that restarts; one that is bad stays bad. */
+export const mayPass = ({ name, verdict }: GateCheck): boolean =>
+  MAY_PASS.has(name) || (name === CERTIFICATES && verdict === 'unknown');
 
 export const isOpen = (checks: readonly GateCheck[]): boolean => checks.every((check) => check.verdict === 'open');
 
@@ -243,7 +247,7 @@ const ready = (others: readonly NodeObservation[]): GateCheck =>
 
 const certificates = (others: readonly NodeObservation[], at: string): GateCheck =>
   each(
-    'certificates trusted and valid',
+    CERTIFICATES,
     others,
     (node) => node.certificate,
     (certificate) =>
