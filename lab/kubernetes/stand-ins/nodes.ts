@@ -70,7 +70,11 @@ export async function reconcileNodes(client: ApiClient, rules: NodeRules, signal
     const heartbeat = `${renewed.get(name) ?? ''} ${stringAt(ready, 'lastHeartbeatTime') ?? ''}`;
     const late = rules.clock.now() - rules.heartbeats.seen(name, heartbeat) > graceMs(rules.speed);
     const status = stringAt(ready, 'status');
-    if (late && status !== 'Unknown') await markUnknown(client, name, rules.clock.wall(), signal);
+    if (late && status !== 'Unknown') {
+      // The taint follows with the next look, which knows the version that this leaves.
+      await markUnknown(client, name, rules.clock.wall(), signal);
+      continue;
+    }
     await setTaints(client, node, late ? 'Unknown' : status, signal);
   }
 }
