@@ -44,6 +44,7 @@ export interface ConfigApplier {
 export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplier {
   let busy = false;
   let revert: AbortController | undefined;
+  const waits = machine.ports.version.startsWith('v1.11.');
   const modern = !/^v1\.1[0-3]\./.test(machine.ports.version);
 
   const activate = (text: string): void => {
@@ -123,6 +124,8 @@ export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplie
 
   return {
     async apply(request) {
+      // Older releases let the second call wait for the first.
+      while (busy && waits) await machine.ports.clock.sleep(10);
       if (busy) {
         throw new ConnectError('another apply configuration is already in progress', Code.FailedPrecondition);
       }

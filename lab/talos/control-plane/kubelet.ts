@@ -46,7 +46,10 @@ export function createKubelet(machine: Machine, apiServer: ApiServerService, wan
 
   const sync = async (signal: AbortSignal): Promise<void> => {
     const versions = wanted();
+    // Arguments that Talos refuses to render leave the pod as it is, or leave it out.
+    const rendered = (machine.active?.derived.kubeAPIServerArgs.length ?? 0) > 0;
     const changed = PODS.filter((name) => {
+      if (name === 'kube-apiserver' && !rendered) return false;
       const pod = pods.get(name);
       return pod === undefined || stopped(pod, versions);
     });

@@ -178,6 +178,20 @@ describe.skipIf(found === undefined)('shared IP operators on one etcd (skipped w
     expect(log.join('\n')).toContain('cp-1: resigning from previous election');
   });
 
+  it('leave a dead key in the queue before releases that revoke leases, which holds the next one up', async () => {
+    const first = start('cp-1');
+    await settles('cp-1', 5_000);
+    const second = start('cp-2', undefined, false);
+    await systemClock.sleep(200);
+    start('cp-3');
+    await systemClock.sleep(100);
+    await second.stop('cancelled');
+    await first.stop('graceful');
+    await systemClock.sleep(300);
+    expect([...holders]).toEqual([]);
+    await settles('cp-3', 5_000);
+  });
+
   describe('against a cloud', () => {
     let server: Server;
     let url = '';
