@@ -51,6 +51,8 @@ kind: HostnameConfig
 auto: off
 `;
 
+/** Bound of the wait for the account that tokens are asked for; a cluster without it is still a cluster. */
+const FURNISHED_MS = 5_000;
 const YEAR_MS = 365 * 24 * 3_600_000;
 
 /** Brings up a cloud project with a running Talos cluster whose endpoint is its first control plane's own address. */
@@ -170,6 +172,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     }),
   );
   await becomesReady(clock, machines, progress);
+  await Promise.race([controllers.furnished, clock.sleep(FURNISHED_MS)]);
 
   const operations = createOperations({
     clock,

@@ -21,6 +21,8 @@ export interface ControllerPorts {
 }
 
 export interface Controllers {
+  /** Resolves once the namespace `default` has its account: whoever is handed a cluster may ask it for a token. */
+  readonly furnished: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ export function startControllers(ports: ControllerPorts): Controllers {
   const over = new AbortController();
   const heartbeats = createHeartbeats(ports.clock);
   const rules = { ...ports, heartbeats };
+  const furnished = Promise.withResolvers<void>();
   let last = '';
 
   const connect = async (): Promise<{ readonly client: ApiClient; readonly candidate: Candidate } | undefined> => {
@@ -65,7 +68,7 @@ export function startControllers(ports: ControllerPorts): Controllers {
         const signal = AbortSignal.any([over.signal, session.signal]);
         try {
           await Promise.race([
-            keepNamespaces(ports, client, candidate.access.ca, signal),
+            keepNamespaces(ports, client, candidate.access.ca, furnished.resolve, signal),
             every(ports.clock, MONITOR_MS / ports.speed, signal, () => reconcileNodes(client, rules, signal)),
           ]);
         } catch (error) {
@@ -81,6 +84,7 @@ export function startControllers(ports: ControllerPorts): Controllers {
   const running = run();
 
   return {
+    furnished: furnished.promise,
     async close() {
       over.abort();
       await running;
@@ -100,6 +104,7 @@ async function keepNamespaces(
   ports: ControllerPorts,
   client: ApiClient,
   rootCa: string,
+  furnished: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   let wake = (): void => {};
@@ -116,7 +121,7 @@ async function keepNamespaces(
     while (!signal.aborted) {
       if (dirty) {
         dirty = false;
-        await reconcileNamespaces(client, rootCa, signal);
+        if ((await reconcileNamespaces(client, rootCa, signal)).has('default')) furnished();
         continue;
       }
       const woken = new Promise<void>((resolve) => (wake = resolve));

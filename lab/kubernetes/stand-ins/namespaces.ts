@@ -18,9 +18,15 @@ const names = async (client: ApiClient, path: string, signal: AbortSignal): Prom
 
 /**
  * What kube-controller-manager does for namespaces, looked at as a whole: a `default` ServiceAccount and the ConfigMap
- * `kube-root-ca.crt` in each that lives; the content and then the finalizer of each that is on its way out.
+ * `kube-root-ca.crt` in each that lives; the content and then the finalizer of each that is on its way out. Resolves with
+ * the names of those that live and have theirs.
  */
-export async function reconcileNamespaces(client: ApiClient, rootCa: string, signal: AbortSignal): Promise<void> {
+export async function reconcileNamespaces(
+  client: ApiClient,
+  rootCa: string,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const furnished = new Set<string>();
   const { status, body } = await client.request('GET', '/api/v1/namespaces', { signal });
   if (status !== 200) throw new Error(`GET /api/v1/namespaces: ${status}`);
   const [accounts, roots] = await Promise.all([
@@ -53,7 +59,9 @@ export async function reconcileNamespaces(client: ApiClient, rootCa: string, sig
         },
         data: { 'ca.crt': rootCa },
       });
+    furnished.add(name);
   }
+  return furnished;
 }
 
 async function create(client: ApiClient, path: string, signal: AbortSignal, body: unknown): Promise<void> {
