@@ -416,4 +416,39 @@ describe('three control planes and a worker with a shared IP', () => {
     expect(fresh.log.join('\n')).toContain('added as learner');
     expect(fresh.log.join('\n')).toContain('successfully promoted');
   }, 60_000);
+
+  it('a machine that comes back under a name etcd still lists waits until that member is removed', async () => {
+    const last = world.nodes.find(({ server }) => server.name === 'cp-3') as WorldNode;
+    const member = last.node.info().etcd?.memberId;
+    await world.fabric.route(last.server.publicIPv4, undefined);
+    await world.fabric.route(last.server.privateIPv4, undefined);
+    world.nodes.splice(world.nodes.indexOf(last), 1);
+    await last.node.destroy();
+    const fresh = await world.add('cp-3', 'control-plane', { kind: 'join' });
+    await until('it says why it waits', () => fresh.log.some((line) => line.includes('service[etcd](Failed)')));
+    expect(fresh.node.info()).toMatchObject({ stage: 'booting', ready: false });
+    const calls = await world.call(world.nodes[0] as WorldNode);
+    await waitFor(systemClock, { everyMs: 200, timeoutMs: 15_000 }, () =>
+      calls.machine.etcdRemoveMemberByID({ memberId: BigInt(`0x${member}`) }).then(
+        () => true,
+        () => undefined,
+      ),
+    );
+    calls.close();
+    await world.ready(fresh, 30_000);
+  }, 60_000);
+
+  it('a member that leaves is gone from the list, and joins anew at the next boot', async () => {
+    const last = world.nodes.find(({ server }) => server.name === 'cp-3') as WorldNode;
+    const [calls, other] = [await world.call(last), await world.call(world.nodes[0] as WorldNode)];
+    await calls.machine.etcdLeaveCluster({});
+    const names = async (): Promise<string[]> =>
+      ((await other.machine.etcdMemberList({})).messages[0]?.members ?? []).map((one) => one.hostname);
+    expect(await names()).not.toContain('cp-3');
+    calls.close();
+    await last.node.reboot();
+    await world.ready(last, 30_000);
+    expect(await names()).toContain('cp-3');
+    other.close();
+  }, 60_000);
 });

@@ -5,7 +5,7 @@ import { makeFolders } from './files.ts';
 import { createUptime, type Uptime } from './life/uptime.ts';
 import { createMachine } from './machine.ts';
 import { unmetConditions } from './resources/runtime.ts';
-import type { LabNode, MachineFacts, NodeInfo, NodePorts } from './types.ts';
+import type { EtcdStart, LabNode, MachineFacts, NodeInfo, NodePorts } from './types.ts';
 
 /**
  * A machine that runs Talos, from power to its end. What happens to it goes one after the other, but for the power: that
@@ -16,6 +16,7 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
   const { host } = ports;
   let uptime: Uptime | undefined;
   let life: Promise<void> = Promise.resolve();
+  let first: EtcdStart = { kind: 'join' };
 
   const inTurn = (work: () => Promise<void>): Promise<void> => {
     const run = life.then(work);
@@ -58,6 +59,7 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
       inTurn(async () => {
         await makeFolders([ports.dir, machine.paths.logs]);
         await persist(machine, config);
+        first = etcd;
         await up(etcd);
       }),
     async powerOff() {
@@ -72,7 +74,7 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
     powerOn: () =>
       inTurn(async () => {
         if (uptime !== undefined || machine.stage === 'gone') return;
-        await up({ kind: 'restart' });
+        await up({ kind: 'restart', first });
       }),
     shutdown: () =>
       inTurn(async () => {
@@ -86,7 +88,7 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
         if (uptime === undefined) return;
         await uptime.stop('rebooting');
         uptime = undefined;
-        await up({ kind: 'restart' });
+        await up({ kind: 'restart', first });
       }),
     async destroy() {
       machine.stage = 'gone';

@@ -2,19 +2,22 @@ import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { textOf } from '../../../src/base/failure.ts';
 import { createEtcdClient } from '../../kubernetes/etcd/client.ts';
-import type { EtcdClient, EtcdMemberInfo } from '../../kubernetes/etcd/types.ts';
+import type { EtcdClient } from '../../kubernetes/etcd/types.ts';
 import type { EtcdSpec, RunningPart } from '../../kubernetes/types.ts';
-import { makeFolders } from '../files.ts';
+import { makeFolders, replaceFile } from '../files.ts';
 import type { Machine } from '../machine.ts';
 import type { EtcdStart } from '../types.ts';
+import { joinCluster, promoteMember, type JoinPorts } from './etcd-join.ts';
 import type { PkiFiles } from './pki-files.ts';
 
-export type EtcdBegin = EtcdStart | { readonly kind: 'restart' };
+/** `restart`: with the data on the disk, or, where a first start never came that far, as that first start. */
+export type EtcdBegin = EtcdStart | { readonly kind: 'restart'; readonly first: EtcdStart };
 
 export interface EtcdService {
   readonly part: RunningPart | undefined;
   /** A client of the local member, as Talos' own parts have one. */
   localClient(): EtcdClient;
+  /** Resolves when the member answers and, where it joined, has been promoted. */
   start(begin: EtcdBegin, signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
   kill(): Promise<void>;
@@ -22,35 +25,32 @@ export interface EtcdService {
   leave(): Promise<void>;
 }
 
+const LEAVE_MS = 300_000;
+
 export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService {
   const { ports, facts, times, paths } = machine;
   const { clock, host } = ports;
   let part: RunningPart | undefined;
   let tls: { ca: string; cert: string; key: string } | undefined;
   let stopping = false;
-  let health: AbortController | undefined;
   let starting: Promise<void> = Promise.resolve();
+  let health: AbortController | undefined;
+  /** What became of this disk's member: `member` since it first ran, `left` after it left. */
+  const fate = path.join(ports.dir, 'state', 'etcd');
 
-  const readTls = async (): Promise<void> => {
-    const [ca, cert, key] = await Promise.all([
-      readFile(pki.etcd.ca, 'utf8'),
-      readFile(pki.etcd.adminCert, 'utf8'),
-      readFile(pki.etcd.adminKey, 'utf8'),
-    ]);
-    tls = { ca, cert, key };
-  };
   const clientOf = (address: string): EtcdClient => {
     if (tls === undefined) throw new Error('etcd has no certificates yet');
     return createEtcdClient({ endpoint: `https://${address}:2379`, tls });
   };
+  const readTls = async (): Promise<void> => {
+    const read = (file: string): Promise<string> => readFile(file, 'utf8');
+    const { ca, adminCert, adminKey } = pki.etcd;
+    tls = { ca: await read(ca), cert: await read(adminCert), key: await read(adminKey) };
+  };
   const advertised = (): string => machine.active?.derived.etcdAdvertised[0] ?? facts.privateIPv4;
-  const peerURL = (address: string): string => `https://${address}:2380`;
+  const joinPorts = (): JoinPorts => ({ machine, clientOf, peerURL: `https://${advertised()}:2380` });
 
-  const specOf = (
-    members: EtcdSpec['initialCluster'],
-    state: EtcdSpec['initialClusterState'],
-    restart: boolean,
-  ): EtcdSpec => ({
+  const specOf = (members: EtcdSpec['initialCluster'], state: 'new' | 'existing', restart: boolean): EtcdSpec => ({
     name: facts.hostname,
     dataDir: paths.etcdData,
     listen: host.hidden,
@@ -63,82 +63,31 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     log: path.join(paths.logs, 'etcd.log'),
     restart,
   });
-
-  /** As Talos: ask a control plane that is up to add this one as a learner; ask again while etcd refuses. */
-  const join = async (signal: AbortSignal): Promise<{ members: readonly EtcdMemberInfo[]; id: bigint }> => {
-    for (let n = 0; ; n += 1) {
-      signal.throwIfAborted();
-      const planes = ports.peers().filter((candidate) => candidate.role === 'control-plane');
-      const peer = planes[n % Math.max(1, planes.length)];
-      if (peer === undefined) machine.log('etcd: waiting for a control plane to join');
-      else {
-        const client = clientOf(peer.privateIPv4);
-        try {
-          const known = await client.members({ linearizable: true });
-          // A member of this name that is still listed is taken as this one, as Talos does.
-          const own = known.find((member) => member.name === facts.hostname);
-          if (own !== undefined) return { members: known, id: own.id };
-          const added = await client.memberAdd([peerURL(advertised())], true);
-          machine.log(`etcd: added as learner {"member": "${added.member.id.toString(16)}", "via": "${peer.name}"}`);
-          return { members: added.members, id: added.member.id };
-        } catch (error) {
-          machine.log(`retrying error: error adding member: ${textOf(error)}`);
-        } finally {
-          client.close();
-        }
-      }
-      await clock.sleep(times.joinRetryMs, signal);
-    }
-  };
-
-  /** Asks the other control planes in turn: a learner does not promote itself. */
-  const promote = async (id: bigint, signal: AbortSignal): Promise<void> => {
-    for (let n = 0; ; n += 1) {
-      signal.throwIfAborted();
-      const others = ports.peers().filter((candidate) => candidate.role === 'control-plane');
-      const peer = others[n % Math.max(1, others.length)];
-      if (peer !== undefined) {
-        const client = clientOf(peer.privateIPv4);
-        try {
-          await client.memberPromote(id);
-          machine.log(`etcd: successfully promoted etcd member {"member": "${id.toString(16)}"}`);
-          return;
-        } catch (error) {
-          if (/not a learner|not found/.test(textOf(error))) return;
-          machine.log(`retrying error: error promoting member: ${textOf(error)}`);
-        } finally {
-          client.close();
-        }
-      }
-      await clock.sleep(times.promoteRetryMs, signal);
-    }
-  };
+  const restartSpec = (): EtcdSpec =>
+    specOf([{ name: facts.hostname, peerURL: joinPorts().peerURL }], 'existing', true);
 
   /** Talos calls etcd healthy after a quorum read; it looks rarely, so the word may be old. */
   const watchHealth = async (signal: AbortSignal): Promise<void> => {
     const client = clientOf(host.hidden);
-    try {
-      while (!signal.aborted) {
-        const well = await client.range('talos:v1:health').then(
-          () => true,
-          () => false,
-        );
-        const state = machine.services.get('etcd');
-        if (!signal.aborted && state !== undefined && state.healthy !== well) {
-          machine.service('etcd', 'Running', well, well ? 'Health check successful' : 'Health check failed');
-        }
-        await clock.sleep(well ? times.etcdHealthMs : Math.min(1_000, times.etcdHealthMs), signal);
+    while (!signal.aborted) {
+      const well = await client.range('talos:v1:health', {}, signal).then(
+        () => true,
+        () => false,
+      );
+      const state = machine.services.get('etcd');
+      if (!signal.aborted && state?.state === 'Running' && state.healthy !== well) {
+        machine.service('etcd', 'Running', well, well ? 'Health check successful' : 'Health check failed');
       }
-    } catch {
-      // The machine stops.
-    } finally {
-      client.close();
+      await clock.sleep(well ? times.etcdHealthMs : Math.min(1_000, times.etcdHealthMs), signal).catch(() => {});
     }
+    client.close();
   };
+
+  const closePorts = (): Promise<unknown> => Promise.all([host.shut(2379), host.shut(2380)]);
 
   /** Starts the member's process and sees to it that it runs again when it ends by itself. */
   const run = async (spec: EtcdSpec, signal: AbortSignal): Promise<void> => {
-    await makeFolders([paths.etcdData, paths.logs]);
+    await makeFolders([paths.etcdData, paths.logs, path.dirname(fate)]);
     machine.service('etcd', 'Preparing', undefined, 'Running pre state');
     // Peers must reach each other before any of them can listen for clients.
     await host.open(2380);
@@ -146,20 +95,22 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     part = started;
     signal.throwIfAborted();
     await host.open(2379);
+    await replaceFile(fate, 'member\n');
     machine.service('etcd', 'Running', undefined, 'Started task etcd');
     void started.exited.then(async () => {
       if (stopping || part !== started) return;
       machine.service('etcd', 'Failed', false, 'Task etcd ended');
-      await Promise.all([host.shut(2379), host.shut(2380)]);
+      await closePorts();
       await clock.sleep(times.joinRetryMs, signal).catch(() => {});
-      if (!stopping && !signal.aborted) await launch({ ...spec, restart: true }, signal).catch(() => {});
+      if (!stopping && !signal.aborted) await launch(async () => restartSpec(), signal).catch(() => {});
     });
   };
 
-  /** Tried until it runs; a member that ends at once leaves its reason in the log. */
-  const launch = async (spec: EtcdSpec, signal: AbortSignal): Promise<void> => {
+  /** Tried until it runs, each time with what the cluster looks like then. */
+  const launch = async (specNow: () => Promise<EtcdSpec>, signal: AbortSignal): Promise<void> => {
     for (;;) {
       try {
+        const spec = await specNow();
         starting = run(spec, signal);
         await starting;
         return;
@@ -169,6 +120,7 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
         if (machine.services.get('etcd')?.events.at(-1)?.message !== text) {
           machine.log(`service[etcd](Failed): ${text}`);
         }
+        machine.services.delete('etcd');
         machine.service('etcd', 'Failed', false, text);
       }
       await clock.sleep(times.joinRetryMs, signal);
@@ -190,6 +142,34 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     }
   };
 
+  /** Asked again while etcd refuses (another member has just come or gone), for five minutes as Talos does. */
+  const removeSelf = async (id: bigint): Promise<void> => {
+    const deadline = clock.now() + LEAVE_MS;
+    const client = clientOf(host.hidden);
+    try {
+      for (;;) {
+        try {
+          await client.memberRemove(id);
+          return;
+        } catch (error) {
+          if (clock.now() >= deadline) throw error;
+          machine.log(`retrying error: error removing member: ${textOf(error)}`);
+        }
+        await clock.sleep(500);
+      }
+    } finally {
+      client.close();
+    }
+  };
+
+  /** What this start comes down to, given what is on the disk. */
+  const resolve = async (begin: EtcdBegin): Promise<EtcdStart | 'data'> => {
+    if (begin.kind !== 'restart') return begin;
+    const was = (await readFile(fate, 'utf8').catch(() => '')).trim();
+    if (was === 'member') return 'data';
+    return was === 'left' ? { kind: 'join' } : begin.first;
+  };
+
   return {
     get part() {
       return part;
@@ -198,27 +178,22 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     async start(begin, signal) {
       stopping = false;
       await readTls();
+      const how = await resolve(begin);
       let learner: bigint | undefined;
-      if (begin.kind === 'founding') {
-        const members = begin.members.map((member) => ({ name: member.name, peerURL: peerURL(member.privateIPv4) }));
-        await launch(specOf(members, 'new', false), signal);
-      } else if (begin.kind === 'restart') {
-        const self = [{ name: facts.hostname, peerURL: peerURL(advertised()) }];
-        await launch(specOf(self, 'existing', true), signal);
-      } else {
-        const { members, id } = await join(signal);
-        learner = id;
-        const cluster = members.flatMap((member) =>
-          member.peerURLs.map((url) => ({
-            name: member.id === id ? facts.hostname : member.name || member.id.toString(16),
-            peerURL: url,
-          })),
-        );
-        await launch(specOf(cluster, 'existing', false), signal);
-      }
+      await launch(async () => {
+        if (how === 'data') return restartSpec();
+        if (how.kind === 'founding') {
+          const url = (address: string): string => `https://${address}:2380`;
+          const members = how.members.map(({ name, privateIPv4 }) => ({ name, peerURL: url(privateIPv4) }));
+          return specOf(members, 'new', false);
+        }
+        const joined = await joinCluster(joinPorts(), signal);
+        learner = joined.id;
+        return specOf(joined.members, 'existing', false);
+      }, signal);
       machine.etcdMemberId = await untilAnswers(signal);
       machine.changed();
-      if (learner !== undefined) await promote(learner, signal);
+      if (learner !== undefined) await promoteMember(joinPorts(), learner, signal);
       health?.abort();
       health = new AbortController();
       void watchHealth(AbortSignal.any([signal, health.signal]));
@@ -228,7 +203,7 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
       health?.abort();
       machine.services.delete('etcd');
       machine.changed();
-      await Promise.all([part?.stop(times.podGraceMs), host.shut(2379), host.shut(2380)]);
+      await Promise.all([part?.stop(times.podGraceMs), closePorts()]);
       part = undefined;
     },
     async kill() {
@@ -240,18 +215,15 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
       part = undefined;
     },
     async leave() {
-      const client = clientOf(host.hidden);
-      try {
-        if (machine.etcdMemberId !== undefined) await client.memberRemove(machine.etcdMemberId);
-      } finally {
-        client.close();
-      }
+      const id = machine.etcdMemberId;
+      if (id !== undefined) await removeSelf(id);
       stopping = true;
       health?.abort();
-      await Promise.all([part?.stop(times.podGraceMs), host.shut(2379), host.shut(2380)]);
+      await Promise.all([part?.stop(times.podGraceMs), closePorts()]);
       part = undefined;
       machine.etcdMemberId = undefined;
       await rm(paths.etcdData, { recursive: true, force: true });
+      await replaceFile(fate, 'left\n');
       machine.service('etcd', 'Finished', undefined, 'Service finished successfully');
     },
   };

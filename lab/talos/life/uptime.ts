@@ -137,7 +137,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     restartKubelet: async () => controlPlane?.kubelet.restart(),
     async restartEtcd() {
       await controlPlane?.etcd.stop();
-      await controlPlane?.etcd.start({ kind: 'restart' }, signal);
+      await controlPlane?.etcd.start({ kind: 'restart', first: { kind: 'join' } }, signal);
     },
     events,
   };
