@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
-import { createInterface } from 'node:readline';
 
 /** How to reach one API server, and as whom. */
 export interface ApiAccess {
@@ -86,7 +85,7 @@ export function createApiClient(
       const response = await send('GET', path, { signal });
       if (response.statusCode !== 200)
         throw new Error(`watch of ${path}: ${response.statusCode ?? 0} ${await textOf(response)}`);
-      for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
+      for await (const line of linesOf(response)) {
         if (line.trim() === '') continue;
         const event: unknown = JSON.parse(line);
         if (typeof event === 'object' && event !== null && 'type' in event && 'object' in event)
@@ -95,6 +94,18 @@ export function createApiClient(
     },
     close: () => agent.destroy(),
   };
+}
+
+/** Lines of a stream; a connection that breaks ends it with its error. (readline would throw that error at nobody.) */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of response) {
+    rest += decoder.decode(Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk)), { stream: true });
+    const lines = rest.split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

@@ -114,11 +114,11 @@ const tables: Readonly<Record<string, readonly Column[]>> = {
     column('Container-Runtime', nodeInfo('containerRuntimeVersion'), 1),
   ],
   'v1/namespaces': [name, column('Status', (object) => stringAt(object, 'status', 'phase') ?? ''), age],
-  'v1/configmaps': [name, column('Data', (object) => String(count(object['data']) + count(object['binaryData']))), age],
+  'v1/configmaps': [name, column('Data', (object) => count(object['data']) + count(object['binaryData'])), age],
   'v1/secrets': [
     name,
     column('Type', (object) => stringAt(object, 'type') ?? ''),
-    column('Data', (object) => String(count(object['data']))),
+    column('Data', (object) => count(object['data'])),
     age,
   ],
   'v1/serviceaccounts': [name, age],

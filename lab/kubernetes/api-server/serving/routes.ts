@@ -162,6 +162,7 @@ async function storedRoute(ports: RoutePorts, call: Call, target: Target): Promi
   const { resource, namespace, name } = target;
   const { verb, query } = call.info;
   if (!resource.verbs.some((one) => one === verb)) throw methodNotAllowed();
+  if (name === '' && (verb === 'update' || verb === 'patch')) throw methodNotAllowed();
   const object = (status: number, found: Awaited<ReturnType<typeof read>>): Answer => ({
     kind: 'object',
     status,
