@@ -16,6 +16,7 @@ import { handle } from './serving/handler.ts';
 import type { Check } from './serving/health.ts';
 import type { RoutePorts } from './serving/routes.ts';
 import { certificatesOf, listen } from './serving/server.ts';
+import { within } from './within.ts';
 
 export interface BuiltInOptions {
   readonly clock: Clock;
@@ -65,8 +66,7 @@ async function start(spec: ApiServerSpec, { clock, random }: BuiltInOptions, ver
     anonymousOn: await anonymousPaths(args),
   };
   const pinged = async (): Promise<void> => {
-    const late = clock.sleep(HEALTH_MS).then(() => Promise.reject(new Error('etcd did not answer in time')));
-    await Promise.race([storage.ping(), late]);
+    if (!(await within(clock, HEALTH_MS, storage.ping()))) throw new Error('etcd did not answer in time');
   };
   const checks = checksOf(pinged, state);
   const routes = (): RoutePorts => ({
@@ -125,7 +125,7 @@ async function start(spec: ApiServerSpec, { clock, random }: BuiltInOptions, ver
         log('stopping');
         const leave = leaveEndpoints(endpointPorts, args.advertiseAddress, args.port).catch(() => {});
         await server.stop(graceMs);
-        await Promise.race([Promise.all([leave, background]), clock.sleep(500)]);
+        await within(clock, 500, Promise.all([leave, background]));
       }),
     kill: () =>
       end(async () => {

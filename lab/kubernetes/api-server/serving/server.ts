@@ -7,6 +7,7 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../../../src/base/clock.ts';
 import { textOf } from '../../../../src/base/failure.ts';
 import type { ServerArguments } from '../arguments.ts';
+import { within } from '../within.ts';
 import type { Incoming } from './handler.ts';
 
 export interface HttpsServer {
@@ -123,7 +124,7 @@ export async function listen(args: ServerArguments, ports: ServerPorts): Promise
       closed.abort();
       server.close();
       server.closeIdleConnections();
-      await Promise.race([Promise.allSettled(running), ports.clock.sleep(graceMs)]);
+      await within(ports.clock, graceMs, Promise.allSettled(running));
       await close();
     },
     kill: close,
