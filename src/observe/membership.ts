@@ -53,12 +53,10 @@ async function askAll(
 ): Promise<Fact<readonly Member[]>> {
   const source = 'talos Members';
   if (addresses.length === 0) return unknown('the talosconfig names no node', source);
-  const answers = await Promise.all(
-    addresses.map((address) =>
-      ask(look, `${source} of ${address}`, TIMEOUTS.talosFirstMs, async (signal) =>
-        (await systems.talos(address).list('cluster', 'Members.cluster.talos.dev', signal)).map((resource) =>
-          memberSpec.parse(resource.spec),
-        ),
+  const answers = await firstAnswers(look, addresses, (address, signal) =>
+    ask({ ...look, signal }, `${source} of ${address}`, TIMEOUTS.talosFirstMs, async (own) =>
+      (await systems.talos(address).list('cluster', 'Members.cluster.talos.dev', own)).map((resource) =>
+        memberSpec.parse(resource.spec),
       ),
     ),
   );
@@ -79,4 +77,37 @@ async function askAll(
     (answer, i) => `${addresses[i]}: ${answer.kind === 'unknown' ? answer.why : 'no members'}`,
   );
   return unknown(reasons.join('; '), source);
+}
+
+/** Discovery tells every node the same: once one has answered, the others get this long and no longer. */
+const OTHERS_MS = 400;
+
+async function firstAnswers<T>(
+  look: Look,
+  addresses: readonly string[],
+  question: (address: string, signal: AbortSignal) => Promise<Fact<T>>,
+): Promise<Fact<T>[]> {
+  const enough = new AbortController();
+  const signal = look.signal === undefined ? enough.signal : AbortSignal.any([look.signal, enough.signal]);
+  const late = unknown('not waited for: another node had answered', 'talos Members');
+  let known = false;
+  const asked = addresses.map(async (address) => {
+    const answer = await question(address, signal).catch((error: unknown) => {
+      if (look.signal?.aborted === true) throw error;
+      return late;
+    });
+    if (answer.kind === 'known' && !known) {
+      known = true;
+      look.clock.sleep(OTHERS_MS, signal).then(
+        () => enough.abort(),
+        () => {},
+      );
+    }
+    return answer;
+  });
+  try {
+    return await Promise.all(asked);
+  } finally {
+    enough.abort();
+  }
 }

@@ -39,6 +39,11 @@ export function connectTalos(options: TalosConnectionOptions): TalosConnection {
   const { address, port = 50_000 } = options;
   const authority = isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
   const state = { secured: false, answered: false };
+  let latest: tls.TLSSocket | undefined;
+  // The session manager lets go of a connection that is still being made, but does not end it: a dead address would hold the process.
+  const dropUnfinished = (): void => {
+    if (!state.secured) latest?.destroy();
+  };
 
   const createConnection = (): tls.TLSSocket => {
     state.secured = false;
@@ -60,6 +65,7 @@ export function connectTalos(options: TalosConnectionOptions): TalosConnection {
     socket.once('secureConnect', () => {
       state.secured = true;
     });
+    latest = socket;
     return socket;
   };
 
@@ -90,7 +96,11 @@ export function connectTalos(options: TalosConnectionOptions): TalosConnection {
     }),
     forgetUnfinished: () => {
       if (!state.secured) sessionManager.abort(new Error('the connection was not made in time'));
+      dropUnfinished();
     },
-    close: () => sessionManager.abort(),
+    close: () => {
+      sessionManager.abort();
+      dropUnfinished();
+    },
   };
 }
