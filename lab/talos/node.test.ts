@@ -244,6 +244,13 @@ describe('a lab node', () => {
     await cp.node.powerOn();
     await world.ready(cp);
     expect(await serialOf(cp, 6443)).toBeDefined();
+    const calls = await world.call(cp);
+    const spec = async (id: string): Promise<string | undefined> => {
+      const type = 'MachineConfigs.config.talos.dev';
+      return (await calls.state.get({ namespace: 'config', type, id })).resource?.spec?.yamlSpec;
+    };
+    expect(await spec('persistent')).toBe(await spec('v1alpha1'));
+    calls.close();
   });
 });
 

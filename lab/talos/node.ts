@@ -28,7 +28,8 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
     const mine = createUptime(machine, { reboot: rebootSoon, shutdown: () => later(() => node.shutdown()) });
     uptime = mine;
     try {
-      await mine.begin(machine.persistent ?? (await readFile(machine.paths.config, 'utf8')), begin);
+      machine.persistent ??= await readFile(machine.paths.config, 'utf8');
+      await mine.begin(machine.persistent, begin);
     } catch (error) {
       // Power that went away while it booted is no failure of the boot.
       if (uptime === mine) throw error;
