@@ -119,6 +119,7 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
         machine.stage === 'running' && uptime?.registered === true && healthy && unmetConditions(machine).length === 0,
       talosVersion: ports.version,
       configuredKubernetes: derived?.kubernetesVersion ?? '',
+      ...(derived === undefined ? {} : { endpoint: derived.endpoint }),
       ...(etcd === undefined || files === undefined
         ? {}
         : {

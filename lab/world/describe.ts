@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { parseAllDocuments } from 'yaml';
 import type { Cloud } from '../cloud/types.ts';
 import type { Fabric } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
@@ -19,7 +18,9 @@ export interface Describable {
 
 /** `lab info`, out of the world as it is at this moment. */
 export function describeWorld(world: Describable): LabInfo {
-  const machines = world.machines.all();
+  const machines = world.machines
+    .all()
+    .toSorted((a, b) => rank(a) - rank(b) || a.server.name.localeCompare(b.server.name, 'en', { numeric: true }));
   const nameOf = (id: number | null): string | null =>
     id === null ? null : (world.cloud.servers().find((s) => s.id === id)?.name ?? null);
   return {
@@ -57,6 +58,9 @@ export function describeWorld(world: Describable): LabInfo {
     limits: [...world.fabric.limits, ...limitsOf(world, machines)],
   };
 }
+
+/** Control planes first. A machine that was made anew stands where its name belongs. */
+const rank = (machine: Machine): number => (machine.node.role === 'control-plane' ? 0 : 1);
 
 function describeNode(machine: Machine, world: Describable): LabNodeInfo {
   const info = machine.node.info();
@@ -99,20 +103,11 @@ function describeNode(machine: Machine, world: Describable): LabNodeInfo {
   };
 }
 
-/** The endpoint in the config of the first control plane that says one. */
+/** The endpoint in the config of the first control plane that is up; empty while none is. */
 function endpointOf(machines: readonly Machine[]): string {
   for (const machine of machines.filter((m) => m.node.role === 'control-plane')) {
     const endpoint = machine.node.info().endpoint;
     if (endpoint !== undefined) return endpoint;
-  }
-  return configEndpoint(machines[0]?.server.userData ?? '');
-}
-
-function configEndpoint(text: string): string {
-  for (const document of parseAllDocuments(text)) {
-    if (!('errors' in document)) continue;
-    const value: unknown = document.getIn(['cluster', 'controlPlane', 'endpoint']) ?? document.get('endpoint');
-    if (typeof value === 'string') return value;
   }
   return '';
 }

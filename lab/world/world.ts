@@ -21,7 +21,7 @@ import { createCloudCalls } from './cloud-calls.ts';
 import { describeWorld } from './describe.ts';
 import { writeUserFiles } from './files.ts';
 import type { LabInfo, LabOptions } from './info.ts';
-import { createMachines, type Machines, ROLE_LABEL } from './machines.ts';
+import { createMachines, type Machine, type Machines, ROLE_LABEL } from './machines.ts';
 import { clusterName, token } from './names.ts';
 import { createOperations } from './operations.ts';
 import { startTimeOf } from './processes.ts';
@@ -161,15 +161,15 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const founders = servers
     .filter((s) => s.role === 'control-plane')
     .map((s) => ({ name: s.server.name, privateIPv4: s.server.privateIPv4 }));
+  // One after the other, so that the list of machines has their order; they boot side by side.
+  const added: { machine: Machine; role: Founder['role'] }[] = [];
+  for (const { server, role } of servers) {
+    added.push({ machine: await machines.add({ ...server, userData: configs[role] }), role });
+  }
   await Promise.all(
-    servers.map(async ({ server, role }) => {
-      const withConfig = { ...server, userData: configs[role] };
-      const machine = await machines.add(withConfig);
-      await machines.boot(
-        machine,
-        role === 'control-plane' ? { kind: 'founding', members: founders } : { kind: 'join' },
-      );
-    }),
+    added.map(({ machine, role }) =>
+      machines.boot(machine, role === 'control-plane' ? { kind: 'founding', members: founders } : { kind: 'join' }),
+    ),
   );
   await becomesReady(clock, machines, progress);
   await Promise.race([controllers.furnished, clock.sleep(FURNISHED_MS)]);
