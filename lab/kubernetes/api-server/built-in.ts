@@ -28,8 +28,8 @@ export interface BuiltInOptions {
 const DEFAULT_VERSION = 'v1.36.3';
 /** kube-apiserver's --etcd-healthcheck-timeout and --etcd-readycheck-timeout, milliseconds. */
 const HEALTH_MS = 2000;
-/** Longer than etcd's own time-out (7 s), so that clients read its sentence, not ours. Milliseconds. */
-const REQUEST_MS = 10_000;
+/** kube-apiserver's --request-timeout, milliseconds; etcd itself gives most calls up after 7 s. */
+const REQUEST_MS = 60_000;
 /** How long an account that was seen is taken to be there, milliseconds (kube-apiserver remembers good tokens for 10 s). */
 const REMEMBER_MS = 10_000;
 

@@ -130,6 +130,9 @@ export function fromStorage(error: unknown): ApiError {
     return gone('The resourceVersion for the provided list is too old.');
   const sentence = /etcdserver: [a-z0-9 ,'-]+/i.exec(text)?.[0];
   if (sentence !== undefined) return new ApiError(500, undefined, sentence.trim());
+  // etcd's own deadline for a write comes without a code; ours, and the client's, with one.
+  const unknown = /^\[unknown\] (.+)$/.exec(text)?.[1];
+  if (unknown !== undefined) return new ApiError(500, undefined, `rpc error: code = Unknown desc = ${unknown}`);
   if (/deadline.?exceeded|timed? ?out/i.test(text)) return timedOut();
   return new ApiError(500, undefined, `rpc error: code = Unavailable desc = ${text}`);
 }

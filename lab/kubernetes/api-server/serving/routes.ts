@@ -71,7 +71,13 @@ export async function plainRoute(ports: RoutePorts, call: Call, form: 'json' | '
     case '/':
       return json(paths());
     case '/version':
-      return json(ports.version);
+      // Indented for everybody, as people read it.
+      return {
+        kind: 'raw',
+        status: 200,
+        body: JSON.stringify(ports.version, null, 2),
+        contentType: 'application/json',
+      };
     case '/openapi/v2':
       return /proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/.test(call.accept)
         ? {
