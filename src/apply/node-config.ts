@@ -4,6 +4,7 @@ import { sha256 } from '../base/digest.ts';
 import type { Action, Change } from '../model/plan.ts';
 import type { TalosClient } from '../systems/talos/types.ts';
 import { type ApiServer, awaitNewApiServer, contextAt, shake } from './api-server.ts';
+import { isPassing, patiently } from './patiently.ts';
 import { watchRestart } from './restart-watch.ts';
 import type { Run } from './run.ts';
 import { TIMINGS } from './timings.ts';
@@ -20,7 +21,7 @@ export async function changeNode(
   ip: string,
 ): Promise<readonly string[]> {
   const talos = run.systems.talos(action.address);
-  await stillThere(talos, change, action, run.signal);
+  await stillThere(run, talos, change, action);
   if (action.role === 'worker') {
     await send(run, talos, action);
     return [...(await readBack(run, talos, action)), ...(await awaitWorker(run, talos, action))];
@@ -49,13 +50,8 @@ export async function changeNode(
 }
 
 /** The API has no compare-and-set: the text is read again right before it is replaced. */
-async function stillThere(
-  talos: TalosClient,
-  change: Change,
-  action: NodeAction,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const active = await talos.machineConfig('active', signal);
+async function stillThere(run: Run, talos: TalosClient, change: Change, action: NodeAction): Promise<void> {
+  const active = await patiently(run, () => talos.machineConfig('active', run.signal));
   const now = active === undefined ? undefined : sha256(active.text.reveal());
   if (now === action.sha256Before) return;
   throw new Failure({
@@ -82,8 +78,14 @@ async function send(run: Run, talos: TalosClient, action: NodeAction): Promise<v
       await talos.applyConfiguration(action.text, 'no-reboot');
       return true;
     } catch (error) {
-      if (!/another apply configuration/i.test(textOf(error))) throw refused(action, error);
       busy = error;
+      if (/another apply configuration/i.test(textOf(error))) return undefined;
+      // The answer was lost: whether it happened is seen on the node, and only where it did not it is sent again.
+      if (!isPassing(error)) throw refused(action, error);
+      const active = await patiently(run, () => talos.machineConfig('active', run.signal));
+      const now = active === undefined ? undefined : sha256(active.text.reveal());
+      if (now === sha256(action.text.reveal())) return true;
+      if (now !== action.sha256Before) throw refused(action, error);
       return undefined;
     }
   });
@@ -103,8 +105,8 @@ const refused = (action: NodeAction, error: unknown): Failure =>
 async function readBack(run: Run, talos: TalosClient, action: NodeAction): Promise<readonly string[]> {
   const wanted = sha256(action.text.reveal());
   const [active, persistent] = await Promise.all([
-    talos.machineConfig('active', run.signal),
-    talos.machineConfig('persistent', run.signal),
+    patiently(run, () => talos.machineConfig('active', run.signal)),
+    patiently(run, () => talos.machineConfig('persistent', run.signal)),
   ]);
   const digests = [active, persistent].map((config) => (config === undefined ? 'none' : sha256(config.text.reveal())));
   if (digests.every((digest) => digest === wanted)) return [`active and persistent config are ${wanted.slice(0, 12)}`];
@@ -124,7 +126,9 @@ async function awaitWorker(run: Run, talos: TalosClient, action: NodeAction): Pr
     ...(run.signal === undefined ? {} : { signal: run.signal }),
   };
   const ready = await waitFor(run.systems.clock, options, async () => {
-    const resource = await talos.get('runtime', 'MachineStatuses.runtime.talos.dev', 'machine', run.signal);
+    const resource = await patiently(run, () =>
+      talos.get('runtime', 'MachineStatuses.runtime.talos.dev', 'machine', run.signal),
+    );
     const spec = resource?.spec;
     if (typeof spec !== 'object' || spec === null || !('stage' in spec) || spec.stage !== 'running') return undefined;
     return 'status' in spec &&

@@ -5,6 +5,7 @@ import { bareAddress } from '../model/cluster.ts';
 import type { Action } from '../model/plan.ts';
 import { observeLinks } from '../observe/node.ts';
 import { contextAt } from './api-server.ts';
+import { patiently } from './patiently.ts';
 import type { Plane, Run } from './run.ts';
 import { TIMINGS } from './timings.ts';
 
@@ -80,7 +81,7 @@ const EMPTY_CLOUD = { servers: none, floatingIPs: none, locations: none, token: 
 async function claimsOf(run: Run, ip: string): Promise<Plane[]> {
   const answers = await Promise.all(
     run.planes.map(async (plane) => {
-      const links = await observeLinks(run.systems.talos(plane.address), run.signal);
+      const links = await patiently(run, () => observeLinks(run.systems.talos(plane.address), run.signal));
       return links.some((link) => bareAddress(link.address) === ip) ? [plane] : [];
     }),
   );
@@ -100,7 +101,7 @@ async function awaitOperator(run: Run, action: NodeAction, ip: string): Promise<
   };
   try {
     const found = await waitFor(run.systems.clock, options, async () => {
-      const specs = await talos.list('network', 'OperatorSpecs.net.talos.dev', run.signal);
+      const specs = await patiently(run, () => talos.list('network', 'OperatorSpecs.net.talos.dev', run.signal));
       return specs.find((spec) => JSON.stringify(spec.spec).includes(`"${ip}"`))?.id;
     });
     if (found !== undefined) return [`VIP operator ${found} runs on ${action.node}`];

@@ -106,7 +106,6 @@ const EXPLAINED_BY: Readonly<Record<string, readonly string[]>> = {
   'endpoint-differs-between-nodes': ['repository-patches-missing'],
   'current-endpoint-dead': ['endpoint-is-a-node', 'endpoint-not-as-configured', 'node-unreachable'],
   'api-not-ready': ['etcd-no-leader', 'etcd-alarm'],
-  'issuer-differs-between-nodes': ['repository-patches-missing'],
   'etcd-no-leader': ['node-unreachable'],
   'talosconfig-stale': ['node-unreachable'],
 };

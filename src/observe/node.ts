@@ -28,6 +28,8 @@ export interface NodeIdentity {
   readonly kubernetes: KubernetesNode | undefined;
 }
 
+const QUICK_MS = 1_000;
+
 const addressSpec = z.looseObject({ address: z.string(), linkName: z.string() });
 const machineSpec = z.looseObject({
   stage: z.string(),
@@ -45,13 +47,19 @@ export async function observeNode(systems: Systems, identity: NodeIdentity, look
   if (address === undefined)
     return silent(identity, { kind: 'unknown', why: 'no address of its own is known', source: name });
   const talos = systems.talos(address);
-  const read = <T>(what: string, question: (signal: AbortSignal) => Promise<T>): Promise<Fact<T>> =>
-    ask(look, `${what} of ${name}`, TIMEOUTS.talosMs, question);
+  // A kept connection may have been closed at the other end a moment ago: a failure that came at once is asked once more.
+  const read = async <T>(what: string, question: (signal: AbortSignal) => Promise<T>): Promise<Fact<T>> => {
+    const started = look.clock.now();
+    const fact = await ask(look, `${what} of ${name}`, TIMEOUTS.talosMs, question);
+    return fact.kind === 'unknown' && look.clock.now() - started < QUICK_MS
+      ? ask(look, `${what} of ${name}`, TIMEOUTS.talosMs, question)
+      : fact;
+  };
   const version = await ask(
     look,
     `talos version of ${name}`,
     TIMEOUTS.talosFirstMs,
-    async (signal) => (await talos.version(signal)).tag,
+    async (signal) => (await talos.version(signal).catch(() => talos.version(signal))).tag,
   );
   if (version.kind === 'unknown') return silent(identity, version);
 

@@ -39,8 +39,6 @@ export function gateChecks(observation: Observation, target: string | undefined)
   ];
 }
 
-const CERTIFICATES = 'certificates trusted and valid';
-
 /** Gates that close while something restarts or is elected and open again by themselves; the others wait for a person. */
 const MAY_PASS: ReadonlySet<string> = new Set([
   'no learner',
@@ -52,9 +50,8 @@ const MAY_PASS: ReadonlySet<string> = new Set([
   'every other API server ready on its own address',
 ]);
 
-/** A certificate that cannot be seen is a server that restarts; one that is bad stays bad. */
-export const mayPass = ({ name, verdict }: GateCheck): boolean =>
-  MAY_PASS.has(name) || (name === CERTIFICATES && verdict === 'unknown');
+/** What cannot be judged now may be judged in a moment; what is bad stays bad, but for the gates that pass. */
+export const mayPass = ({ name, verdict }: GateCheck): boolean => MAY_PASS.has(name) || verdict === 'unknown';
 
 export const isOpen = (checks: readonly GateCheck[]): boolean => checks.every((check) => check.verdict === 'open');
 
@@ -247,7 +244,7 @@ const ready = (others: readonly NodeObservation[]): GateCheck =>
 
 const certificates = (others: readonly NodeObservation[], at: string): GateCheck =>
   each(
-    CERTIFICATES,
+    'certificates trusted and valid',
     others,
     (node) => node.certificate,
     (certificate) =>

@@ -20,6 +20,8 @@ export function repositoryStanding(
 ): RepositoryStanding | undefined {
   const { repository } = observation.consumers;
   if (repository?.patches.kind !== 'known' || repository.variables.kind !== 'known') return undefined;
+  // Without every control plane's config nobody knows which issuer and which old names a new node needs.
+  if (goal.issuer.kind !== 'known') return undefined;
   const [model] = controlPlanes(observation).filter(
     (node) => node.config.kind === 'known' && publicLink(node) !== undefined,
   );
