@@ -232,13 +232,21 @@ const optionsOf = (cluster: Cluster, who: Who) => ({
   ...(who.cert === undefined ? {} : { cert: who.cert, key: who.key }),
 });
 
+export interface CallOptions {
+  readonly body?: unknown;
+  readonly type?: string;
+  readonly accept?: string;
+  readonly who?: Who;
+  readonly timeoutMs?: number;
+}
+
 /** One request on a connection of its own; the admin's unless `who` says otherwise (`{}`: nobody's). */
 export function call(
   cluster: Cluster,
   server: TestServer,
   method: string,
   url: string,
-  options: { readonly body?: unknown; readonly type?: string; readonly accept?: string; readonly who?: Who } = {},
+  options: CallOptions = {},
 ): Promise<Reply> {
   const who = options.who ?? cluster.admin;
   const payload = options.body === undefined ? undefined : JSON.stringify(options.body);
@@ -248,7 +256,7 @@ export function call(
       {
         method,
         ...optionsOf(cluster, who),
-        timeout: 15_000,
+        timeout: options.timeoutMs ?? 15_000,
         headers: {
           'user-agent': 'conformance/1',
           ...('headers' in who ? who.headers : {}),
@@ -269,7 +277,7 @@ export function call(
         });
       },
     );
-    request.on('timeout', () => request.destroy(new Error('no answer in 15 s')));
+    request.on('timeout', () => request.destroy(new Error('no answer in time')));
     request.on('error', reject);
     request.end(payload);
   });

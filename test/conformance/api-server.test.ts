@@ -23,6 +23,7 @@ import {
   OLD,
   shownCertificate,
   startCluster,
+  type CallOptions,
   type Cluster,
   type Mix,
 } from './api-server-harness.ts';
@@ -125,7 +126,7 @@ function conformance(mix: Mix): void {
     await cluster?.close();
   });
 
-  const api = (method: string, url: string, options: Parameters<typeof call>[4] = {}) =>
+  const api = (method: string, url: string, options: CallOptions = {}) =>
     call(cluster, cluster.both, method, url, options);
   const token = async (at: Cluster['both'], spec: object = {}): Promise<string> => {
     const url = '/api/v1/namespaces/default/serviceaccounts/default/token';
@@ -601,7 +602,9 @@ function conformance(mix: Mix): void {
       const { status, text } = await api('GET', '/readyz');
       return status === 500 && text.includes('[-]etcd failed: reason withheld');
     });
-    const failed = await api('POST', CONFIGMAPS, { body: configMap('lost') }).catch(() => ({ status: 0 }));
+    const failed = await api('POST', CONFIGMAPS, { body: configMap('lost'), timeoutMs: 3000 }).catch(() => ({
+      status: 0,
+    }));
     expect([0, 500, 504]).toContain(failed.status);
     cluster.etcd = await mix.etcd.start({ ...cluster.etcdSpec, restart: true });
     await eventually(async () => (await api('GET', '/readyz')).status === 200);
