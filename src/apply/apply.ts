@@ -9,7 +9,7 @@ import type { Systems } from '../observe/systems.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
 import { carryOut } from './carry-out.ts';
 import { closeRun, evidenceOf } from './close.ts';
-import { awaitChecks, lookAgain, type Seen, settle } from './look-again.ts';
+import { awaitChecks, lookAgain, lookAtFiles, type Seen, settle } from './look-again.ts';
 import { prepare } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import type { Run } from './run.ts';
@@ -112,15 +112,21 @@ async function workThrough(run: Run, start: Seen, total: number): Promise<Seen> 
   let seen = start;
   let phase = -1;
   let number = 0;
+  let whole = true;
   for (;;) {
     run.signal?.throwIfAborted();
     seen = await settle(ports, seen, { timeoutMs: TIMINGS.gatesMs, midway: true }, waiting);
     if (seen.plan.refusals.length > 0) throw refusedMidway(run, seen.plan);
-    if (nextOf(seen.plan) === undefined) return seen;
+    if (nextOf(seen.plan) === undefined) {
+      if (whole) return seen;
+      whole = true;
+      seen = await lookAgain(ports, seen.observation);
+      continue;
+    }
     const checked = await awaitChecks(ports, seen, nextOf, waiting);
     seen = checked.seen;
     const next = nextOf(seen.plan);
-    if (next === undefined) return seen;
+    if (next === undefined) continue;
     if (next.phase !== phase) {
       phase = next.phase;
       run.reporter.report({ kind: 'phase', number: phase, title: next.title });
@@ -133,7 +139,8 @@ async function workThrough(run: Run, start: Seen, total: number): Promise<Seen> 
     done.set(next.change.id, times);
     number += 1;
     await oneChange(run, seen, next, { number, of: Math.max(total, number) });
-    seen = await lookAgain(ports, seen.observation);
+    whole = next.change.where.system !== 'file';
+    seen = whole ? await lookAgain(ports, seen.observation) : await lookAtFiles(ports, seen.observation);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { LoadedConfig } from '../config/loaded.ts';
+import { observeConsumers } from '../consumers/observe.ts';
 import { findAddress } from '../model/address.ts';
 import type { Observation } from '../model/observation.ts';
 import type { Change, Plan } from '../model/plan.ts';
@@ -35,6 +36,18 @@ const PASSING_MIDWAY: ReadonlySet<string> = new Set([
   'address-unknown',
   'token-unknown',
 ]);
+
+const FRESH_MS = 5_000;
+
+/** After a file was written nothing else has moved: only the files are read again, while the rest is a moment old. */
+export async function lookAtFiles({ systems, loaded, signal }: Ports, earlier: Observation): Promise<Seen> {
+  signal?.throwIfAborted();
+  const now = systems.clock.wall();
+  if (now.getTime() - Date.parse(earlier.at) > FRESH_MS) return lookAgain({ systems, loaded, signal }, earlier);
+  const consumers = await observeConsumers(systems.files, loaded, systems.kubeContext.ca, now);
+  const observation = { ...earlier, consumers };
+  return { observation, plan: makePlan(observation, loaded) };
+}
 
 const onlyPassing = (plan: Plan, passing: ReadonlySet<string>): boolean =>
   plan.refusals.length > 0 && plan.refusals.every((refusal) => passing.has(refusal.code));
