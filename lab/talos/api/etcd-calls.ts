@@ -1,5 +1,6 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { EtcdMemberAlarm_AlarmType, type MachineService } from '../../../src/generated/machine/machine_pb.ts';
+import { retry, type RetryPolicy } from '../../../src/base/retry.ts';
 import type { EtcdClient } from '../../kubernetes/etcd/types.ts';
 import type { Machine } from '../machine.ts';
 import type { MachineControl } from './control.ts';
@@ -14,6 +15,18 @@ type EtcdCalls = Pick<
   | 'etcdLeaveCluster'
   | 'etcdSnapshot'
 >;
+
+/** etcd's own client repeats a read whose connection broke or whose member was away for a moment; so does Talos with it. */
+const READS: RetryPolicy = {
+  attempts: 3,
+  baseMs: 50,
+  capMs: 200,
+  retryable: (error) => error instanceof ConnectError && (error.code === Code.Unavailable || isBroken(error)),
+};
+
+/** A connection that closed in the middle of a call has no gRPC status of its own. */
+const isBroken = (error: ConnectError): boolean =>
+  error.code === Code.Unknown && /premature close/i.test(error.rawMessage);
 
 /** UNIMPLEMENTED, in Talos' words, on a worker. */
 export function requireControlPlane(machine: Machine, what: string): void {
@@ -34,10 +47,12 @@ export function etcdCalls(machine: Machine, control: MachineControl): EtcdCalls 
       client.close();
     }
   };
+  const reading = <T>(what: string, work: (client: EtcdClient) => Promise<T>): Promise<T> =>
+    retry(machine.ports, READS, () => withClient(what, work));
 
   return {
     etcdMemberList: (request) =>
-      withClient('etcd members', async (client) => {
+      reading('etcd members', async (client) => {
         const members = await client.members({ linearizable: !request.queryLocal });
         return {
           messages: [
@@ -54,7 +69,7 @@ export function etcdCalls(machine: Machine, control: MachineControl): EtcdCalls 
         };
       }),
     etcdStatus: (_request) =>
-      withClient('etcd status', async (client) => {
+      reading('etcd status', async (client) => {
         const status = await client.status();
         return {
           messages: [
@@ -77,7 +92,7 @@ export function etcdCalls(machine: Machine, control: MachineControl): EtcdCalls 
         };
       }),
     etcdAlarmList: (_request) =>
-      withClient('etcd alarm list', async (client) => {
+      reading('etcd alarm list', async (client) => {
         const alarms = await client.alarms();
         const memberAlarms = alarms.map(({ memberId, alarm }) => ({
           memberId,
