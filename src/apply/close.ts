@@ -58,12 +58,15 @@ export async function closeRun(run: Run, evidence: Evidence, outcome: string): P
   const [plane] = run.planes;
   if (plane !== undefined) {
     const client = run.systems.kubernetes(contextAt(run.systems.kubeContext, plane.address, plane.port));
-    await client.deleteConfigMap(PROBE.namespace, PROBE.configMap).catch((error: unknown) =>
-      run.reporter.report({
-        kind: 'note',
-        text: `The ConfigMap default/${PROBE.configMap} is left behind: ${textOf(error)}`,
-      }),
-    );
+    await client
+      .deleteConfigMap(PROBE.namespace, PROBE.configMap)
+      .catch((error: unknown) =>
+        run.reporter.report({
+          kind: 'note',
+          text: `The ConfigMap default/${PROBE.configMap} is left behind: ${textOf(error)}`,
+        }),
+      )
+      .finally(() => client.close());
   }
   const file = await run.journal.evidence(evidence);
   await run.journal.append({ kind: 'run-ended', outcome });

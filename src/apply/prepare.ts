@@ -54,6 +54,8 @@ export async function prepare(parts: Parts, { observation, plan }: Seen): Promis
   } catch (error) {
     signal?.throwIfAborted();
     throw notReady(textOf(error), error);
+  } finally {
+    client.close();
   }
   const issuer = issuerOf(token);
   if (plan.issuer.inForce !== undefined && issuer !== plan.issuer.inForce) {

@@ -30,17 +30,16 @@ export async function observe(
 ): Promise<Observation> {
   const look: Look = { clock: systems.clock, signal };
   const at = systems.clock.wall().toISOString();
-  const [cloud, consumers, firstKubernetes] = await Promise.all([
+  // Asked at once, needed later: a dead server must not hold up the rest.
+  const stored = observeKubernetes(systems, look, systems.kubeContext.server);
+  stored.catch(() => {});
+  const [cloud, consumers] = await Promise.all([
     observeCloud(systems, loaded, look, earlier?.cloud),
     observeConsumers(systems.files, loaded, systems.kubeContext.ca, systems.clock.wall()),
-    observeKubernetes(systems, look, systems.kubeContext.server),
   ]);
   const floating = floatingAddresses(cloud, loaded);
   const members = await observeMembers(systems, look, floating, cloud);
-  const kubernetes =
-    firstKubernetes.kind === 'known'
-      ? firstKubernetes
-      : await kubernetesElsewhere(systems, look, members, cloud, firstKubernetes);
+  const kubernetes = await someKubernetes(systems, look, members, cloud, stored);
   const kubernetesNodes = mapFact(kubernetes, (answer) => answer.nodes);
   const nodes = await observeNodes(systems, look, { members, cloud, kubernetesNodes, floating });
   const current = configuredEndpoints({ nodes });
@@ -84,32 +83,43 @@ interface KubernetesAnswer {
 
 const observeKubernetes = (systems: Systems, look: Look, server: string): Promise<Fact<KubernetesAnswer>> =>
   ask(look, `kubernetes nodes at ${server}`, TIMEOUTS.kubernetesMs, async (signal) => {
-    const client = systems.kubernetes({ ...systems.kubeContext, server });
-    const [version, nodes] = await Promise.all([client.version(signal), client.nodes(signal)]);
-    return { version, nodes };
+    const { kubeContext } = systems;
+    // A name to verify by belongs to the stored server only.
+    const tlsServerName = server === kubeContext.server ? kubeContext.tlsServerName : undefined;
+    const client = systems.kubernetes({ ...kubeContext, server, tlsServerName });
+    try {
+      const [version, nodes] = await Promise.all([client.version(signal), client.nodes(signal)]);
+      return { version, nodes };
+    } finally {
+      client.close();
+    }
   });
 
-/** The stored server is dead: any control plane's own address answers the same. */
-async function kubernetesElsewhere(
+/** How long the stored server may take before the control planes are asked at their own addresses too. */
+const STORED_MS = 700;
+
+/** The stored server's answer; where it is dead or slow, the first of any control plane's own address: they all know the same. */
+async function someKubernetes(
   systems: Systems,
   look: Look,
   members: Fact<readonly Member[]>,
   cloud: CloudObservation,
-  first: Fact<KubernetesAnswer>,
+  stored: Promise<Fact<KubernetesAnswer>>,
 ): Promise<Fact<KubernetesAnswer>> {
+  const early = await Promise.race([stored, look.clock.sleep(STORED_MS, look.signal).then(() => undefined)]);
+  if (early?.kind === 'known') return early;
   const servers = valueOf(cloud.servers) ?? [];
   const planes = (valueOf(members) ?? []).filter((member) => member.role === 'control-plane');
   const addresses = planes.flatMap((member) => dialAddress(member.addresses, serverOf(servers, member)) ?? []);
-  const answers = await Promise.all(
-    addresses.map((address) =>
-      observeKubernetes(
-        { ...systems, kubeContext: { ...systems.kubeContext, tlsServerName: undefined } },
-        look,
-        endpointUrl(address, 6443),
-      ),
-    ),
-  );
-  return answers.find((answer) => answer.kind === 'known') ?? first;
+  const asked = [
+    stored,
+    ...addresses.map((address) => observeKubernetes(systems, look, endpointUrl(address, 6443))),
+  ].map(async (question) => {
+    const answer = await question;
+    if (answer.kind === 'unknown') throw new Error(answer.why);
+    return answer;
+  });
+  return Promise.any(asked).catch(() => stored);
 }
 
 interface ServerLike {

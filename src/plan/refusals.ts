@@ -9,7 +9,9 @@ type Judge = (context: PlanContext) => Refusal[];
 /** Everything that is validated before the first write. A collision or an unknown is a refusal, never a guess. */
 export function refusalsOf(context: PlanContext, changesNodes: boolean): Refusal[] {
   const judges: readonly Judge[] = [tokens, address, zones, cluster, knownNodes, issuer, owners, consumers];
-  return [...judges.flatMap((judge) => judge(context)), ...(changesNodes ? gates(context) : [])];
+  const found = judges.flatMap((judge) => judge(context));
+  // A gate that cannot be judged because a node is silent would only say the same again.
+  return found.length > 0 || !changesNodes ? found : gates(context);
 }
 
 export const modeRefusal = (mode: string): Refusal => ({

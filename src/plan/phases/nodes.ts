@@ -42,8 +42,10 @@ export function nodePhases(context: PlanContext): NodePhases {
       let text = item.config.text.reveal();
       if (item.role === 'control-plane') {
         text = step(context, item, 'names-and-issuer', text, namesAndIssuer(context, item.version, text), names);
-        if (publicLink(item.node) === undefined)
-          throw new Error(`no link of it carries its public address ${item.node.server?.publicIPv4 ?? ''}`);
+        // Without server or links there is a refusal of its own.
+        if (publicLink(item.node) === undefined && item.node.server !== undefined && item.node.links.kind === 'known') {
+          throw new Error(`no link of it carries its public address ${item.node.server.publicIPv4 ?? ''}`);
+        }
         text = step(context, item, 'vip', text, vip(context, item.node, item.version, text), vips);
       }
       step(context, item, 'endpoint', text, wantedEndpointText(context, text), endpoints);
