@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -102,7 +103,9 @@ export async function startLab(
 ): Promise<LabInfo> {
   await claimState(state);
   const log = await open(path.join(state, 'lab.log'), 'a', 0o600);
-  const daemon = fileURLToPath(new URL('./daemon.ts', import.meta.url));
+  // Beside this file: as source in a checkout, bundled in dist.
+  const source = fileURLToPath(new URL('./daemon.ts', import.meta.url));
+  const daemon = existsSync(source) ? source : fileURLToPath(new URL('./daemon.js', import.meta.url));
   const child = spawn(process.execPath, [daemon, state, JSON.stringify(options)], {
     detached: true,
     stdio: ['ignore', log.fd, log.fd, 'ipc'],

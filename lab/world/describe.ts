@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { Cloud } from '../cloud/types.ts';
 import type { Fabric } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
+import { NODE_LIMITS } from '../talos/limits.ts';
 import type { LabInfo, LabNodeInfo, LabOptions } from './info.ts';
 import type { Machine, Machines } from './machines.ts';
 
@@ -55,7 +56,7 @@ export function describeWorld(world: Describable): LabInfo {
       claimedBy: machines.filter((m) => m.host.claimed.includes(fip.ip)).map((m) => m.server.name),
     })),
     nodes: machines.map((m) => describeNode(m, world)),
-    limits: [...world.fabric.limits, ...limitsOf(world, machines)],
+    limits: [...world.fabric.limits, ...limitsOf(world, machines), ...NODE_LIMITS],
   };
 }
 

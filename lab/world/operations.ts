@@ -118,8 +118,11 @@ export function createOperations(
         const old = find(name);
         const role = old.node.role;
         const before = await remove(name);
-        if (role === 'control-plane') await removeMember(ports, name);
-        const after = await recreate(name);
+        // The dead member leaves while the cloud makes the new server; the new one waits until etcd takes it in.
+        const [after] = await Promise.all([
+          recreate(name),
+          role === 'control-plane' ? removeMember(ports, name) : undefined,
+        ]);
         await untilReady(name);
         return { node: name, oldServerId: before.serverId, newServerId: after.serverId };
       }
@@ -147,7 +150,12 @@ async function removeMember(ports: OperationPorts, name: string): Promise<void> 
       let client: EtcdClient | undefined;
       try {
         const [ca, cert, key] = await Promise.all([etcd.ca, etcd.cert, etcd.key].map((f) => readFile(f, 'utf8')));
-        client = createEtcdClient({ endpoint: etcd.endpoint, tls: { ca: ca ?? '', cert: cert ?? '', key: key ?? '' } });
+        client = createEtcdClient({
+          endpoint: etcd.endpoint,
+          tls: { ca: ca ?? '', cert: cert ?? '', key: key ?? '' },
+          // A change that is asked for while there is no leader hangs: better to ask again.
+          timeoutMs: 1_000,
+        });
         const member = (await client.members()).find((m) => m.name === name);
         if (member === undefined) return;
         await client.memberRemove(member.id);

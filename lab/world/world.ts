@@ -125,7 +125,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     cluster: { name, endpoint, talosVersion: options.talos, kubernetesVersion: DEFAULT_KUBERNETES[options.talos] },
     secrets,
     // Without it Talos names a machine after its identity, not after its server (it did so to a whole fleet once).
-    patches: { cluster: { 'use-platform-hostname.yaml': PLATFORM_HOSTNAME } },
+    // (The kind is new in 1.12; before, the platform's name was the only one.)
+    ...(options.talos.startsWith('v1.11.')
+      ? {}
+      : { patches: { cluster: { 'use-platform-hostname.yaml': PLATFORM_HOSTNAME } } }),
     env: { TALOS_VIP_TOKEN: tokens.node },
   });
   const configs = {

@@ -2,13 +2,24 @@ import { claimants, controlPlanes, nodeOfServer } from '../model/cluster.ts';
 import { valueOf } from '../model/fact.ts';
 import type { Refusal } from '../model/plan.ts';
 import type { PlanContext } from './context.ts';
+import { endpointPort } from './endpoint-port.ts';
 import { gateChecks, mayPass } from './gates.ts';
 
 type Judge = (context: PlanContext) => Refusal[];
 
 /** Everything that is validated before the first write. A collision or an unknown is a refusal, never a guess. */
 export function refusalsOf(context: PlanContext, changesNodes: boolean): Refusal[] {
-  const judges: readonly Judge[] = [tokens, address, zones, cluster, knownNodes, issuer, owners, consumers];
+  const judges: readonly Judge[] = [
+    tokens,
+    address,
+    zones,
+    cluster,
+    knownNodes,
+    endpointPort,
+    issuer,
+    owners,
+    consumers,
+  ];
   const found = judges.flatMap((judge) => judge(context));
   // A gate that cannot be judged because a node is silent would only say the same again.
   return found.length > 0 || !changesNodes ? found : gates(context);
