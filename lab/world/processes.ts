@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Machines } from './machines.ts';
 
 /** When a process started (clock ticks since boot); undefined when there is none with this pid. */
 export async function startTimeOf(pid: number): Promise<string | undefined> {
@@ -30,4 +32,14 @@ export async function killRecorded(record: ProcessRecord): Promise<void> {
       // It ended between the look and the signal.
     }
   }
+}
+
+/** Processes of this lab, so that `up` and `down` end exactly those, should the lab itself be killed. */
+export async function writeChildren(state: string, machines: Machines): Promise<void> {
+  const pids = machines.all().flatMap((m) => {
+    const info = m.node.info();
+    return [info.etcd?.pid, info.kubeApiserver?.pid].filter((pid) => pid !== undefined);
+  });
+  const records = await Promise.all(pids.map(async (pid) => ({ pid, startTime: (await startTimeOf(pid)) ?? '' })));
+  await writeFile(path.join(state, 'children.json'), JSON.stringify(records), { mode: 0o600 });
 }

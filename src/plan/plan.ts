@@ -8,7 +8,7 @@ import { addressChanges, assignmentChanges } from './phases/address.ts';
 import { consumerChanges } from './phases/consumers.ts';
 import { nodePhases } from './phases/nodes.ts';
 import { repositoryPhase } from './phases/repository.ts';
-import { modeRefusal, refusalsOf } from './refusals.ts';
+import { modeRefusal, refusalsOf } from './refusals/refusals.ts';
 
 /**
  * What separates the world from the configuration, as ordered changes in gated phases. Pure, and level-triggered: what is right

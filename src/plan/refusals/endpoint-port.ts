@@ -1,7 +1,7 @@
-import { controlPlanes } from '../model/cluster.ts';
-import { valueOf } from '../model/fact.ts';
-import type { Refusal } from '../model/plan.ts';
-import type { PlanContext } from './context.ts';
+import { controlPlanes } from '../../model/cluster.ts';
+import { valueOf } from '../../model/fact.ts';
+import type { Refusal } from '../../model/plan.ts';
+import type { PlanContext } from '../context.ts';
 
 /** A floating IP leads to the node as it is: the endpoint's port must be the one its API server listens on. */
 export function endpointPort({ observation, loaded }: PlanContext): Refusal[] {

@@ -1,0 +1,38 @@
+import { textOf } from '../../src/base/failure.ts';
+import type { CloudEffects, CloudServer } from '../cloud/types.ts';
+import type { Fabric } from '../fabric/types.ts';
+import type { Machines } from './machines.ts';
+
+/** What a successful action of the cloud does to machines and routes. `stopped`: a machine told to shut down has. */
+export function effectsOf(fabric: Fabric, machines: Machines, stopped: (id: number) => void): CloudEffects {
+  const node = (server: CloudServer) => {
+    const machine = machines.byServer(server.id);
+    if (machine === undefined) throw new Error(`server ${server.id} has no machine`);
+    return machine.node;
+  };
+  const inBackground = (work: Promise<void>): void => void work.catch((error: unknown) => console.error(textOf(error)));
+  return {
+    allocate: (purpose) => fabric.allocate(purpose),
+    async serverCreated(server) {
+      const machine = await machines.add(server);
+      inBackground(machines.boot(machine, { kind: 'join' }));
+    },
+    serverDeleted: (server) => machines.remove(server.id),
+    powerOn: async (server) => inBackground(node(server).powerOn()),
+    powerOff: (server) => node(server).powerOff(),
+    shutdown: async (server) => {
+      inBackground(
+        node(server)
+          .shutdown()
+          .then(() => stopped(server.id)),
+      );
+    },
+    reboot: async (server) => inBackground(node(server).reboot()),
+    reset: async (server) => {
+      await node(server).powerOff();
+      inBackground(node(server).powerOn());
+    },
+    routed: (floatingIP, server) =>
+      fabric.route(floatingIP.ip, server === undefined ? undefined : machines.byServer(server.id)?.host),
+  };
+}

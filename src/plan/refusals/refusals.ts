@@ -1,0 +1,161 @@
+import { claimants, controlPlanes } from '../../model/cluster.ts';
+import { valueOf } from '../../model/fact.ts';
+import type { Refusal } from '../../model/plan.ts';
+import type { PlanContext } from '../context.ts';
+import { gateChecks, mayPass } from '../gates.ts';
+import { address, zones } from './address.ts';
+import { endpointPort } from './endpoint-port.ts';
+import type { Judge } from './judge.ts';
+import { tokens } from './tokens.ts';
+
+/** Everything that is validated before the first write. A collision or an unknown is a refusal, never a guess. */
+export function refusalsOf(context: PlanContext, changesNodes: boolean): Refusal[] {
+  const judges: readonly Judge[] = [
+    tokens,
+    address,
+    zones,
+    cluster,
+    knownNodes,
+    endpointPort,
+    issuer,
+    owners,
+    consumers,
+  ];
+  const found = judges.flatMap((judge) => judge(context));
+  // A gate that cannot be judged because a node is silent would only say the same again.
+  return found.length > 0 || !changesNodes ? found : gates(context);
+}
+
+export const modeRefusal = (mode: string): Refusal => ({
+  code: 'mode-not-built',
+  what: `The mode ${mode} cannot be planned`,
+  why: 'this fairlead moves clusters to mode talos-vip only; the other modes are not built yet',
+  next: 'Set mode: talos-vip, or wait for a version that knows this mode.',
+});
+
+const cluster: Judge = ({ observation, loaded }) =>
+  observation.nodes.flatMap((node): Refusal[] => {
+    const name = valueOf(node.config)?.clusterName;
+    if (name === undefined || name === loaded.config.name) return [];
+    return [
+      {
+        code: 'other-cluster',
+        what: `${node.name} belongs to another cluster`,
+        why: `its machine config says clusterName ${name}, fairlead.yaml says ${loaded.config.name}`,
+        next: 'Check name: and talos.config in fairlead.yaml.',
+      },
+    ];
+  });
+
+const knownNodes: Judge = ({ observation }) => {
+  if (observation.membership.kind === 'unknown') {
+    return [
+      {
+        code: 'members-unknown',
+        what: 'The nodes of the cluster are not known',
+        why: observation.membership.why,
+        next: 'Make at least one control plane reachable at its own address, and list it in the talosconfig.',
+      },
+    ];
+  }
+  return observation.nodes.flatMap((node): Refusal[] => {
+    const refuse = (what: string, why: string): Refusal => ({
+      code: 'node-unknown',
+      what: `${node.name}: ${what}`,
+      why,
+      next: `Make ${node.name} reachable (power, firewall, certificate), or take it out of the cluster, then plan again.`,
+    });
+    if (node.talosVersion.kind === 'unknown') return [refuse('its Talos API does not answer', node.talosVersion.why)];
+    if (node.role === 'unknown') return [refuse('nobody can say whether it is a control plane', 'its role is unknown')];
+    if (node.config.kind === 'unknown') return [refuse('its machine config could not be read', node.config.why)];
+    if (node.persistentSha256.kind === 'unknown') {
+      return [refuse('what it would boot with could not be read', node.persistentSha256.why)];
+    }
+    if (node.persistentSha256.value !== node.config.value.sha256) {
+      return [refuse('a staged or tried config is pending', 'its active and its persistent machine config differ')];
+    }
+    if (node.role === 'control-plane' && node.links.kind === 'unknown') {
+      return [refuse('the addresses on its links could not be read', node.links.why)];
+    }
+    return [];
+  });
+};
+
+const issuer: Judge = ({ issuer: state }) =>
+  state.kind !== 'differs'
+    ? []
+    : [
+        {
+          code: 'issuer-differs-between-nodes',
+          what: 'The control planes sign tokens with different issuers',
+          why: state.byNode.map(({ node, issuer: value }) => `${node}: ${value}`).join(', '),
+          next: 'Pin the issuer that living tokens carry (service-account-issuer, api-audiences) on every control plane, then plan again.',
+        },
+      ];
+
+/** Exactly one owner of the address, and exactly one address that moves with Talos. */
+const owners: Judge = ({ observation, ip, provisional }) => {
+  const other = controlPlanes(observation).flatMap((node) =>
+    (valueOf(node.config)?.vips ?? [])
+      .filter((vip) => provisional || vip.ip !== ip)
+      .map((vip) => `${node.name}: ${vip.ip}`),
+  );
+  const refusals: Refusal[] =
+    other.length === 0
+      ? []
+      : [
+          {
+            code: 'other-vip',
+            what: 'The control planes already have a VIP of another address',
+            why: other.join(', '),
+            next: 'Adopt that address (address: {adopt: {ip: …}}), or take the entry out of the machine configs first.',
+          },
+        ];
+  const { nodes } = claimants(observation, ip);
+  const strangers = nodes.filter(
+    (node) => node.role !== 'control-plane' || valueOf(node.config)?.vips.some((vip) => vip.ip === ip) !== true,
+  );
+  if (strangers.length > 0 && !provisional) {
+    refusals.push({
+      code: 'address-has-another-owner',
+      what: `Something other than Talos' VIP has put ${ip} on a link`,
+      why: strangers.map((node) => node.name).join(', '),
+      next: 'Find it (static address, keepalived, a floating-IP controller) and take it away: exactly one owner may move the address.',
+    });
+  }
+  if (nodes.length > 1) {
+    refusals.push({
+      code: 'address-claimed-twice',
+      what: `${ip} is on a link of more than one node`,
+      why: nodes.map((node) => node.name).join(', '),
+      next: 'Run `fairlead verify`; wait if an address is just moving, otherwise look for one host name given twice.',
+    });
+  }
+  return refusals;
+};
+
+const consumers: Judge = ({ observation }) => {
+  const { kubeconfigs, talosconfigs, repository } = observation.consumers;
+  const files = [...kubeconfigs, ...talosconfigs].flatMap(({ file, content }) =>
+    content.kind === 'unknown' ? [{ what: `${file} cannot be used`, why: content.why }] : [],
+  );
+  const facts = repository === undefined ? [] : [repository.patches, repository.variables];
+  const folders = facts.flatMap((fact) =>
+    fact.kind === 'unknown' ? [{ what: `${repository?.path ?? ''} cannot be used`, why: fact.why }] : [],
+  );
+  return [...files, ...folders].map((parts) => ({
+    code: 'consumer-unreadable',
+    ...parts,
+    next: 'Correct it, or take it out of consumers: in fairlead.yaml.',
+  }));
+};
+
+const gates: Judge = ({ observation }) =>
+  gateChecks(observation, undefined)
+    .filter((check) => check.verdict !== 'open')
+    .map((check) => ({
+      code: mayPass(check) ? 'gate-closed-for-now' : 'gate-closed',
+      what: `Gate "${check.name}" is ${check.verdict === 'unknown' ? 'closed, because it cannot be judged' : 'closed'}`,
+      why: check.evidence,
+      next: 'Run `fairlead verify` for the cause; nothing is changed while a gate is closed.',
+    }));
