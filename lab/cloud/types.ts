@@ -25,6 +25,94 @@ export interface CloudFloatingIP {
   readonly server: number | null;
 }
 
+export interface CloudHealthCheck {
+  /** HTTPS is `http` with `http.tls`. */
+  readonly protocol: 'tcp' | 'http';
+  readonly port: number;
+  /** Seconds. */
+  readonly interval: number;
+  readonly timeout: number;
+  /** Failures in a row until a target is unhealthy; as many successes make it healthy again. */
+  readonly retries: number;
+  readonly http?: {
+    readonly domain: string;
+    readonly path: string;
+    /** Text that the answer has to contain; empty = any. */
+    readonly response: string;
+    /** Codes with the wildcards `?` and `*`. */
+    readonly statusCodes: readonly string[];
+    readonly tls: boolean;
+  };
+}
+
+export interface CloudService {
+  readonly protocol: 'tcp' | 'http' | 'https';
+  readonly listenPort: number;
+  readonly destinationPort: number;
+  readonly proxyProtocol: boolean;
+  readonly healthCheck: CloudHealthCheck;
+}
+
+export interface TargetHealth {
+  readonly status: 'healthy' | 'unhealthy' | 'unknown';
+  /** Since October 2026, and only with `unhealthy`. */
+  readonly detail?:
+    | 'unspecified'
+    | 'layer4_no_connection'
+    | 'layer4_timeout'
+    | 'layer7_timeout'
+    | 'unexpected_http_status'
+    | 'unexpected_http_content';
+  readonly httpStatusCode?: number;
+}
+
+/** One address a balancer sends connections to: label selectors are resolved to their servers. */
+export interface CloudTarget {
+  /** Names the target in `setHealth`; the same as long as the balancer has this target. */
+  readonly key: string;
+  /** Undefined for targets of type `ip`. */
+  readonly server: number | undefined;
+  /** Public or private, as `use_private_ip` says. */
+  readonly address: string;
+  readonly usePrivateIP: boolean;
+}
+
+/** A load balancer as the data plane needs to know it. A snapshot: every change is told anew. */
+export interface CloudLoadBalancer {
+  readonly id: number;
+  readonly name: string;
+  readonly publicIPv4: string;
+  /** False: nothing answers on the public address. */
+  readonly publicEnabled: boolean;
+  /** Its address in the private network, while it is attached to one. */
+  readonly privateIPv4: string | undefined;
+  readonly algorithm: 'round_robin' | 'least_connections';
+  readonly services: readonly CloudService[];
+  readonly targets: readonly CloudTarget[];
+  /** What the API shows of a target from now on. Until it is told, and after a service's check changed, it is `unknown`. */
+  setHealth(target: string, listenPort: number, health: TargetHealth): void;
+}
+
+/** A zone as a name server needs to know it. A snapshot: every change is told anew. */
+export interface CloudZone {
+  readonly id: number;
+  /** Without a trailing dot. */
+  readonly name: string;
+  /** Seconds; what holds where a record set has none of its own. */
+  readonly ttl: number;
+  readonly rrsets: readonly CloudRRSet[];
+}
+
+export interface CloudRRSet {
+  /** Relative to the zone; `@` is the zone itself. */
+  readonly name: string;
+  /** A, AAAA, CNAME, … */
+  readonly type: string;
+  readonly ttl: number | null;
+  /** Values in the form of a zone file: TXT in quotes, names with a trailing dot or relative to the zone. */
+  readonly records: readonly string[];
+}
+
 /**
  * What a successful action does to the world. Called when the action *succeeds*, never at the POST. An effect that
  * throws makes the action end in `error`.
@@ -43,6 +131,12 @@ export interface CloudEffects {
   reset(server: CloudServer): Promise<void>;
   /** Where the address leads from now on; undefined = nowhere. */
   routed(floatingIP: CloudFloatingIP, server: CloudServer | undefined): Promise<void>;
+  /** A balancer was made or changed (targets that come and go by their labels included). In force when it resolves. */
+  loadBalancerChanged?(balancer: CloudLoadBalancer): Promise<void>;
+  loadBalancerDeleted?(balancer: CloudLoadBalancer): Promise<void>;
+  /** A zone was made or changed, in any of its record sets. */
+  zoneChanged?(zone: CloudZone): Promise<void>;
+  zoneDeleted?(zone: CloudZone): Promise<void>;
 }
 
 export interface CloudOptions {
