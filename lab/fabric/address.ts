@@ -1,13 +1,16 @@
 import type { Socket } from 'node:net';
 import { createConnections } from './connections.ts';
 import { listen, type Listener } from './listener.ts';
-import { HOST_PORTS, type AddressState, type PortState } from './ports.ts';
+import type { AddressState, PortState } from './ports.ts';
 import { silence, type Silence } from './silence.ts';
 
 /** One address as clients see it. */
 export interface HeldAddress {
-  /** Brings the address into the wanted state; resolves when it is in force. Calls must not overlap. */
-  apply(wanted: AddressState, connections: 'keep' | 'reset'): Promise<void>;
+  /**
+   * Brings the address into the wanted state; resolves when it is in force. Calls must not overlap.
+   * `held`: the ports that swallow when it is silent; every other one refuses.
+   */
+  apply(wanted: AddressState, connections: 'keep' | 'reset', held: Iterable<number>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -15,7 +18,8 @@ export function holdAddress(address: string): HeldAddress {
   const connections = createConnections();
   const listeners = new Map<number, Listener>();
   let state: AddressState = { kind: 'alive', ports: new Map() };
-  let hole: Silence | undefined;
+  const holes: Silence[] = [];
+  const swallowed = new Set<number>();
 
   const accept = (port: number, socket: Socket): void => {
     const now: PortState | undefined = state.kind === 'alive' ? state.ports.get(port) : undefined;
@@ -27,12 +31,18 @@ export function holdAddress(address: string): HeldAddress {
       if (!listeners.has(port)) listeners.set(port, await listen(address, port, (socket) => accept(port, socket)));
   };
 
-  const fallSilent = async (): Promise<void> => {
-    if (hole !== undefined) return;
+  const fallSilent = async (held: Iterable<number>): Promise<void> => {
     connections.freeze();
-    await ensure(HOST_PORTS);
-    hole = await silence(address, [...listeners.values()]);
+    await ensure([...held].filter((port) => !swallowed.has(port)));
+    if (listeners.size === 0) return;
+    holes.push(await silence(address, [...listeners.values()]));
+    for (const port of listeners.keys()) swallowed.add(port);
     listeners.clear();
+  };
+  const endSilence = async (): Promise<void> => {
+    const ended = holes.splice(0);
+    swallowed.clear();
+    await Promise.all(ended.map((hole) => hole.end()));
   };
   const come = async (ports: ReadonlyMap<number, PortState>): Promise<void> => {
     for (const [port, listener] of listeners) {
@@ -41,25 +51,22 @@ export function holdAddress(address: string): HeldAddress {
       listeners.delete(port);
     }
     await ensure(ports.keys());
-    const ended = hole;
-    hole = undefined;
-    await ended?.end();
+    await endSilence();
     if ([...ports.values()].some((port) => port.kind === 'hang')) connections.freeze();
     else connections.forget();
   };
 
   return {
-    async apply(wanted, fate) {
+    async apply(wanted, fate, held) {
       if (fate === 'reset') connections.reset();
       state = wanted;
-      await (wanted.kind === 'silent' ? fallSilent() : come(wanted.ports));
+      await (wanted.kind === 'silent' ? fallSilent(held) : come(wanted.ports));
     },
     async close() {
       for (const listener of listeners.values()) listener.close();
       listeners.clear();
       connections.reset();
-      await hole?.end();
-      hole = undefined;
+      await endSilence();
     },
   };
 }

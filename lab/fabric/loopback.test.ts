@@ -283,6 +283,52 @@ describe('the loopback fabric', () => {
     });
   });
 
+  test('holds a further port once a machine listens there: swallowed when off, hung when hung, also after the machine is gone', async () => {
+    const net = await fabric();
+    const host = net.addHost('balancer');
+    const server = createServer((socket) => socket.end('hello\n')).listen(8443, host.hidden);
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const address = net.allocate('public');
+    await host.claim(address);
+    await net.route(address, host);
+    const early = dial(address, 8443);
+    await until(() => early.events.includes('close'));
+    expect(early.events).toEqual(['ECONNREFUSED', 'close']);
+    await host.open(8443);
+    const client = dial(address, 8443);
+    await until(() => client.heard.length > 0);
+    expect(client.heard).toEqual(['hello\n']);
+    for (const [condition, events] of [
+      ['off', []],
+      ['hung', ['connect']],
+    ] as const) {
+      await host.setCondition(condition);
+      const other = dial(address, 8443);
+      await sleep(200);
+      expect([condition, other.events]).toEqual([condition, events]);
+    }
+    await net.route(address, undefined);
+    const gone = dial(address, 8443);
+    await sleep(200);
+    expect(gone.events).toEqual([]);
+    await expect(host.open(443)).rejects.toThrow(RangeError);
+  });
+
+  test('a port that another program has on the address is refused to the machine, which goes on without it', async () => {
+    const net = await fabric();
+    const { host, address } = await machine(net, 'cp-1');
+    const intruder = createServer().listen(8443, address);
+    await once(intruder, 'listening');
+    cleanups.push(() => intruder.close());
+    await expect(host.open(8443)).rejects.toMatchObject({ code: 'lab-port-in-use' });
+    expect((await greeted(address)).heard).toEqual(['cp-1\n']);
+    await host.setCondition('off');
+    const off = dial(address);
+    await sleep(200);
+    expect(off.events).toEqual([]);
+  });
+
   test('lists what it bends', async () => {
     const { limits } = await fabric();
     for (const word of ['127.', 'localhost', '--advertise-address', 'SAN', 'IPv6', 'resolve'])

@@ -2,7 +2,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { Failure } from '../../src/base/failure.ts';
 import type { Random } from '../../src/base/random.ts';
 import { holdAddress, type HeldAddress } from './address.ts';
-import { HOST_PORTS, wantedState } from './ports.ts';
+import { HOST_PORTS, LEAST_PORT, wantedState } from './ports.ts';
 import { claimRange } from './range.ts';
 import type { Fabric, FabricHost, HostCondition } from './types.ts';
 
@@ -31,12 +31,14 @@ const LIMITS: readonly string[] = [
   'etcd peers skip the check of the client SAN: their packets come from 127.0.0.1, as all source addresses in this lab do.',
   'There is no IPv6, no 169.254.169.254, and no port below 1024.',
   "Other programs cannot resolve the lab's names; fairlead has `resolvers:` in its configuration.",
-  `Only the ports ${HOST_PORTS.join(', ')} of an address are held: any other is refused, also when the machine is off.`,
+  `Only the ports ${HOST_PORTS.join(', ')} of an address are held, and those of a load balancer's services: any other is refused, also when the machine is off.`,
   'Bytes sent into a connection that has fallen silent are still acknowledged by the kernel; nothing answers them.',
 ];
 
 interface Route {
   readonly held: HeldAddress;
+  /** Ports that swallow while it is silent: those of every machine it ever led to. */
+  readonly ports: Set<number>;
   host: Host | undefined;
   /** Whom the open connections belong to. */
   owner: Host | undefined;
@@ -47,6 +49,7 @@ interface Route {
 interface Host extends FabricHost {
   readonly claims: Set<string>;
   readonly ports: Set<number>;
+  readonly others: Set<number>;
 }
 
 /**
@@ -69,14 +72,21 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
       const { host } = route;
       const wanted = wantedState(
         address,
-        host && { hidden: host.hidden, condition: host.condition, claimed: host.claims, open: host.ports },
+        host && {
+          hidden: host.hidden,
+          condition: host.condition,
+          claimed: host.claims,
+          open: host.ports,
+          others: host.others,
+        },
       );
+      for (const port of host?.others ?? []) route.ports.add(port);
       // Led nowhere, connections fall silent; led to another machine, that one does not know them. A machine that
       // refuses has lost its processes, and its kernel says so.
       const reset =
         (host !== undefined && route.owner !== undefined && host !== route.owner) || host?.condition === 'refusing';
       if (host !== undefined) route.owner = host;
-      await route.held.apply(wanted, reset ? 'reset' : 'keep');
+      await route.held.apply(wanted, reset ? 'reset' : 'keep', route.ports);
     });
     // One failed change must not keep the next from being tried.
     route.queue = next.catch(() => {});
@@ -93,6 +103,7 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
       hidden: range.draw('hidden'),
       claims: new Set(),
       ports: new Set(),
+      others: new Set(),
       get condition() {
         return condition;
       },
@@ -112,9 +123,20 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
         if (routes.get(address)?.host === host) await reconcile(address);
       },
       async open(port) {
-        if (!HOST_PORTS.includes(port)) throw new RangeError(`port ${port} is not one the fabric holds`);
+        if (port < LEAST_PORT) throw new RangeError(`port ${port} is not one the fabric can hold`);
         host.ports.add(port);
-        await reconcileHost(host);
+        if (!HOST_PORTS.includes(port)) host.others.add(port);
+        try {
+          await reconcileHost(host);
+        } catch (error) {
+          // Another program has the port: the machine goes on without it.
+          host.ports.delete(port);
+          host.others.delete(port);
+          for (const route of routes.values())
+            if (route.host === host && !HOST_PORTS.includes(port)) route.ports.delete(port);
+          await reconcileHost(host);
+          throw error;
+        }
       },
       async shut(port) {
         host.ports.delete(port);
@@ -142,7 +164,13 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
       if (host !== undefined && known === undefined) throw new Error(`${host.name} is not a machine of this fabric`);
       let route = routes.get(address);
       if (route === undefined) {
-        route = { held: holdAddress(address), host: known, owner: undefined, queue: Promise.resolve() };
+        route = {
+          held: holdAddress(address),
+          ports: new Set(HOST_PORTS),
+          host: known,
+          owner: undefined,
+          queue: Promise.resolve(),
+        };
         routes.set(address, route);
       }
       route.host = known;

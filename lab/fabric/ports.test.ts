@@ -7,7 +7,8 @@ const host: fc.Arbitrary<HostFacts> = fc.record({
   hidden: fc.constant('127.64.200.1'),
   condition: fc.constantFrom('up', 'off', 'hung', 'refusing'),
   claimed: fc.constantFrom(new Set<string>(), new Set([ADDRESS])),
-  open: fc.subarray([...HOST_PORTS]).map((ports) => new Set(ports)),
+  open: fc.subarray([...HOST_PORTS, 8443]).map((ports) => new Set(ports)),
+  others: fc.constantFrom(new Set<number>(), new Set([8443])),
 });
 
 describe('what an address does', () => {
@@ -21,7 +22,7 @@ describe('what an address does', () => {
     (facts) => {
       const state = wantedState(ADDRESS, facts);
       if (state.kind === 'silent') return;
-      for (const port of HOST_PORTS) {
+      for (const port of [...HOST_PORTS, ...facts.others]) {
         const forwards = facts.condition === 'up' && facts.open.has(port);
         const wanted = forwards
           ? { kind: 'forward', hidden: facts.hidden }

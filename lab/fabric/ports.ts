@@ -1,7 +1,13 @@
 import type { HostCondition } from './types.ts';
 
-/** Every port a machine of the lab may ever listen on: Kubernetes API, Talos apid and trustd, etcd client and peer. */
+/**
+ * The ports of a Talos machine: Kubernetes API, apid and trustd, etcd client and peer. They are held on every address from
+ * the start, so that an address that is off swallows there; a machine that listens on more has those held once it has.
+ */
 export const HOST_PORTS: readonly number[] = [6443, 50000, 50001, 2379, 2380];
+
+/** Lower ports need root, which a lab does not. */
+export const LEAST_PORT = 1024;
 
 /** What the fabric has to know about the machine an address leads to. */
 export interface HostFacts {
@@ -9,6 +15,8 @@ export interface HostFacts {
   readonly condition: HostCondition;
   readonly claimed: ReadonlySet<string>;
   readonly open: ReadonlySet<number>;
+  /** Ports beyond HOST_PORTS that it has ever listened on. */
+  readonly others: ReadonlySet<number>;
 }
 
 /** What a port that is not refused does: connects to the process, or accepts and says nothing. */
@@ -23,8 +31,9 @@ export type AddressState =
 export function wantedState(address: string, host: HostFacts | undefined): AddressState {
   if (host === undefined || host.condition === 'off' || !host.claimed.has(address)) return { kind: 'silent' };
   const ports = new Map<number, PortState>();
-  if (host.condition === 'hung') for (const port of HOST_PORTS) ports.set(port, { kind: 'hang' });
+  const held = [...HOST_PORTS, ...host.others];
+  if (host.condition === 'hung') for (const port of held) ports.set(port, { kind: 'hang' });
   if (host.condition === 'up')
-    for (const port of HOST_PORTS) if (host.open.has(port)) ports.set(port, { kind: 'forward', hidden: host.hidden });
+    for (const port of held) if (host.open.has(port)) ports.set(port, { kind: 'forward', hidden: host.hidden });
   return { kind: 'alive', ports };
 }

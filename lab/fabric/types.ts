@@ -17,7 +17,7 @@ export interface Fabric {
   readonly limits: readonly string[];
   /** A fresh address of this fabric. Public, private and floating ones are drawn at random; none is given twice. */
   allocate(purpose: 'public' | 'private' | 'floating' | 'service'): string;
-  /** A machine: one hidden address for its processes. `ports` are all it may ever listen on. */
+  /** A machine: one hidden address for its processes. */
   addHost(name: string): FabricHost;
   /** Leads an address to a host or nowhere (silence). Resolves when the change is in force. */
   route(address: string, host: FabricHost | undefined): Promise<void>;
@@ -38,7 +38,10 @@ export interface FabricHost {
   claim(address: string): Promise<void>;
   unclaim(address: string): Promise<void>;
   readonly claimed: readonly string[];
-  /** A process listens on (or has left) hidden:port. Until `open`, the port refuses. */
+  /**
+   * A process listens on (or has left) hidden:port, any from 1024 on. Until `open`, the port refuses. Rejects when another
+   * program of this computer has the port on every address.
+   */
   open(port: number): Promise<void>;
   shut(port: number): Promise<void>;
   /** The machine is no more: its hidden address is free; routes to it must have been changed before. */
