@@ -49,7 +49,7 @@ export async function apply(systems: Systems, loaded: LoadedConfig, options: App
   try {
     seen = await settle(ports, await lookAgain(ports), { timeoutMs: TIMINGS.firstLookMs, midway: false }, waiting);
   } catch (error) {
-    throw aborted() ? interrupted(undefined, [], error) : error;
+    throw aborted() ? interrupted(undefined, error) : error;
   }
   const first = seen.plan;
   reporter.report({ kind: 'plan', plan: first });
@@ -57,7 +57,7 @@ export async function apply(systems: Systems, loaded: LoadedConfig, options: App
   if (changesOf(first).length === 0) return { kind: 'nothing-to-do', plan: first };
   const askedAt = systems.clock.now();
   if (!(await options.confirm(first))) return { kind: 'declined', plan: first };
-  if (aborted()) throw interrupted(undefined, [], signal?.reason);
+  if (aborted()) throw interrupted(undefined, signal?.reason);
   // Somebody may have thought about it for a while.
   if (systems.clock.now() - askedAt > 3_000) seen = await lookAgain(ports, seen.observation);
 
@@ -95,12 +95,7 @@ export async function apply(systems: Systems, loaded: LoadedConfig, options: App
     const file = await closeRun(run, evidence, textOf(error)).catch(
       (trouble: unknown) => `not written: ${textOf(trouble)}`,
     );
-    if (aborted())
-      throw interrupted(
-        file,
-        run.steps.map((step) => step.what),
-        error,
-      );
+    if (aborted()) throw interrupted({ steps: run.steps.map((step) => step.what), record: file }, error);
     throw error;
   }
 }
@@ -216,17 +211,26 @@ const doesNotHold = (change: Change): Failure =>
     next: 'Look for a second owner (ksail, Terraform, a controller), then run fairlead plan.',
   });
 
-function interrupted(evidenceFile: string | undefined, steps: readonly string[], cause: unknown): Failure {
+/** `done` undefined: it was still looking or asking, and had sent nothing. */
+function interrupted(
+  done: { readonly steps: readonly string[]; readonly record: string } | undefined,
+  cause: unknown,
+): Failure {
   return new Failure({
     code: 'interrupted',
     exit: EXIT.interrupted,
     what: 'Interrupted',
     why: 'you stopped it',
-    state:
-      steps.length === 0
-        ? 'No change was completed; one that had been sent may still take effect.'
-        : `Done and in force: ${steps.join('; ')}. One that had been sent may still take effect.${evidenceFile === undefined ? '' : ` The record: ${evidenceFile}`}`,
+    state: stateOf(done),
     next: 'Run fairlead apply again: it looks first and goes on where this ended.',
     cause,
   });
+}
+
+function stateOf(done: { readonly steps: readonly string[]; readonly record: string } | undefined): string {
+  if (done === undefined) return 'Nothing was changed.';
+  const sent = 'One that had been sent may still take effect.';
+  return done.steps.length === 0
+    ? `No change was completed. ${sent} The record: ${done.record}`
+    : `Done and in force: ${done.steps.join('; ')}. ${sent} The record: ${done.record}`;
 }

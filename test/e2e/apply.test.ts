@@ -79,6 +79,17 @@ describe('apply on a cluster that is pinned to one node', () => {
     expect(ran.stderr).toContain('--yes');
   });
 
+  test('interrupted in the middle it says what is done, and goes on from there when it is run again', async () => {
+    const ran = await fairlead(['apply', '--yes', '--config', lab.info.files.config], {
+      interrupt: { signal: 'SIGINT', when: /Certificate names on/ },
+    });
+    expect(ran.code, ran.stderr).toBe(130);
+    expect(ran.stderr).toMatch(/state .*floating IP/s);
+    const plan = await lab.tool(['plan', '--output', 'json']);
+    const { phases } = JSON.parse(plan.stdout) as { phases: { number: number; changes: unknown[] }[] };
+    expect(phases.find((p) => p.number === 1)?.changes).toEqual([]);
+  });
+
   test('with --yes it makes the changes, and says what it measured', async () => {
     const ran = await lab.tool(['apply', '--yes', '--output', 'json']);
     expect(ran.code, ran.stderr).toBe(0);
@@ -146,7 +157,7 @@ describe('apply on a cluster that is pinned to one node', () => {
   });
 
   test.skipIf(kubectls.length === 0)(
-    'every real kubectl works with the same file before and after a node is replaced',
+    'every real kubectl works with the same file before and after each replacement',
     async () => {
       const { kubeconfig } = lab.info.files;
       const home = await mkdtemp(path.join(os.tmpdir(), 'fairlead-home-'));
@@ -163,37 +174,20 @@ describe('apply on a cluster that is pinned to one node', () => {
         }
       };
       await use('before');
-      const holder = (await lab.fresh()).floatingIPs[0]!.claimedBy[0]!;
-      await fairleadJson(['lab', 'node', 'replace', holder, '--state', lab.state]);
-      // The lease of the holder must run out first: that is what the prober of the demo measures.
-      await expect
-        .poll(async () => (await lab.fresh()).floatingIPs[0]!.claimedBy.length, { timeout: 30_000, interval: 500 })
-        .toBe(1);
-      await expect
-        .poll(
-          async () =>
-            (
-              await run(kubectls[0]!, ['--kubeconfig', kubeconfig, '--request-timeout=2s', 'get', '--raw', '/readyz'], {
-                env: { HOME: home },
-              })
-            ).code,
-          { timeout: 30_000, interval: 500 },
-        )
-        .toBe(0);
-      await use('after');
+      for (const node of lab.info.nodes.filter((n) => n.role === 'control-plane')) {
+        await fairleadJson(['lab', 'node', 'replace', node.name, '--state', lab.state]);
+        // The lease of a dead holder must run out first: that is what the prober of the demo measures.
+        const readyz = ['--kubeconfig', kubeconfig, '--request-timeout=2s', 'get', '--raw', '/readyz'];
+        await expect
+          .poll(async () => (await run(kubectls[0]!, readyz, { env: { HOME: home } })).code, {
+            timeout: 30_000,
+            interval: 500,
+          })
+          .toBe(0);
+        await use(`after-${node.name}`);
+      }
       expect(await sha256(kubeconfig)).toBe(before);
       await rm(home, { recursive: true, force: true });
     },
   );
-
-  test('Ctrl-C in plan, verify and status ends with 130 and says the state of the world', async () => {
-    for (const command of ['plan', 'verify', 'status']) {
-      const ran = await fairlead([command, '--config', lab.info.files.config], {
-        interrupt: { signal: 'SIGINT', afterMs: 350 },
-      });
-      // A command that was faster than the interrupt has done its work.
-      if (ran.code !== 130) continue;
-      expect(ran.stderr).toContain('Nothing was changed');
-    }
-  });
 });

@@ -269,6 +269,22 @@ describe('the cluster', () => {
     await fairleadJson(['lab', 'node', 'power-off', node.name, '--state', lab.state]);
     try {
       await refused(lab.info.files.config, { code: 4, says: new RegExp(node.name) });
+      // A silent node makes every look last seconds: Ctrl-C must not.
+      for (const command of [
+        ['plan'],
+        ['verify'],
+        ['status'],
+        ['apply', '--yes'],
+        ['kubeconfig', '--stdout'],
+        ['talosconfig', '--stdout'],
+      ]) {
+        const ran = await fairlead([...command, '--config', lab.info.files.config], {
+          interrupt: { signal: 'SIGINT', afterMs: 1_500 },
+        });
+        expect(ran.code, `${command.join(' ')}: ${ran.stderr}`).toBe(130);
+        expect(ran.stderr).toMatch(/Interrupted/);
+        expect(ran.stderr).toMatch(/Nothing was changed|nothing was (changed|begun)/i);
+      }
     } finally {
       await fairleadJson(['lab', 'node', 'power-on', node.name, '--state', lab.state]);
     }

@@ -33,7 +33,7 @@ describe('the demo', () => {
 
 // Each takes away one thing the product provides; the same script must then end failed. If one of these survives, the
 // demo proves nothing.
-describe('the demo, spoiled on purpose', () => {
+describe.concurrent('the demo, spoiled on purpose', () => {
   const spoiled = async (control: string): Promise<DemoEvidence> => {
     const ran = await demo(['--parts', 'built-in', '--speed', '30', '--control', control, '--output', 'json']);
     expect(ran.code, ran.stderr).toBe(1);
@@ -43,7 +43,7 @@ describe('the demo, spoiled on purpose', () => {
     return evidence;
   };
 
-  test('without the VIP entry in the repository the endpoint dies with its last holder', async () => {
+  test('without the VIP entry in the repository the endpoint dies with its last holder', async ({ expect }) => {
     expect((await spoiled('no-vip')).reasons.join()).toMatch(/did not survive/);
   });
 

@@ -18,8 +18,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
-  /** Sends this signal after so many milliseconds. */
-  readonly interrupt?: { readonly signal: NodeJS.Signals; readonly afterMs: number };
+  /** Sends this signal after so many milliseconds, or when stderr says something. */
+  readonly interrupt?: { readonly signal: NodeJS.Signals } & ({ readonly afterMs: number } | { readonly when: RegExp });
 }
 
 /** A program as a user runs it, with none of the user's own cluster credentials in its environment. */
@@ -36,8 +36,16 @@ export function run(program: string, args: readonly string[], options: RunOption
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.stdin.end(options.input ?? '');
     if (options.interrupt !== undefined) {
-      const { signal, afterMs } = options.interrupt;
-      setTimeout(() => child.kill(signal), afterMs);
+      const { interrupt } = options;
+      if ('afterMs' in interrupt) setTimeout(() => child.kill(interrupt.signal), interrupt.afterMs);
+      else {
+        const look = (): void => {
+          if (!interrupt.when.test(stderr)) return;
+          child.stderr.off('data', look);
+          child.kill(interrupt.signal);
+        };
+        child.stderr.on('data', look);
+      }
     }
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code: code ?? -1, signal, stdout, stderr }));
