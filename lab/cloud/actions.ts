@@ -2,6 +2,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { textOf } from '../../src/base/failure.ts';
 import type { Random } from '../../src/base/random.ts';
 import { isLocked } from './errors.ts';
+import { type CloudFaults, NO_FAULTS } from './faults.ts';
 import type { Delay } from './knobs.ts';
 import type { Action, Project, Resource } from './state.ts';
 
@@ -28,6 +29,15 @@ export interface ActionRunner {
   close(): Promise<void>;
 }
 
+/** An action that ends in an error of a kind of its own. */
+class ActionError extends Error {
+  readonly code: string;
+  constructor({ code, message }: { readonly code: string; readonly message: string }) {
+    super(message);
+    this.code = code;
+  }
+}
+
 const keyOf = ({ type, id }: Resource): string => `${type}/${id}`;
 const WORDS = { server: 'server', floating_ip: 'floating IP', network: 'network' } as const;
 
@@ -36,8 +46,9 @@ export function createActionRunner(ports: {
   readonly random: Random;
   readonly speed: number;
   readonly project: Project;
+  readonly faults?: CloudFaults | undefined;
 }): ActionRunner {
-  const { clock, random, speed, project } = ports;
+  const { clock, random, speed, project, faults = NO_FAULTS } = ports;
   const locks = new Map<string, number>();
   const closing = new AbortController();
   const running = new Map<Action, Promise<void>>();
@@ -49,7 +60,14 @@ export function createActionRunner(ports: {
   const run = async (action: Action, spec: ActionSpec): Promise<void> => {
     if (spec.after !== undefined) await running.get(spec.after);
     const [least, most] = spec.delay;
+    const server = spec.resources.find((resource) => resource.type === 'server')?.id;
+    const fault = faults.action({ command: spec.command, ...(server === undefined ? {} : { server }) });
     await clock.sleep((least + random.next() * (most - least)) / speed, closing.signal);
+    if (fault.late !== undefined) {
+      await clock.sleep(fault.late.ms, AbortSignal.any([fault.late.over, closing.signal])).catch(() => {});
+      closing.signal.throwIfAborted();
+    }
+    if (fault.error !== undefined) throw new ActionError(fault.error);
     if (spec.after?.status === 'error') throw new Error(`${spec.after.command} failed`);
     await spec.effect();
   };
@@ -61,7 +79,10 @@ export function createActionRunner(ports: {
     action.finished = clock.wall();
     action.progress = 100;
     action.status = error === undefined ? 'success' : 'error';
-    action.error = error === undefined ? null : { code: 'action_failed', message: textOf(error) };
+    action.error =
+      error === undefined
+        ? null
+        : { code: error instanceof ActionError ? error.code : 'action_failed', message: textOf(error) };
   };
 
   return {

@@ -5,23 +5,32 @@ import { Failure, textOf } from '../../src/base/failure.ts';
 import { actionRoutes } from './action-routes.ts';
 import { createActionRunner } from './actions.ts';
 import { byIdOrName, IMAGES, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
+import { NO_FAULTS } from './faults.ts';
 import { floatingIPRoutes } from './floating-ips.ts';
 import { createApp } from './http.ts';
-import { DEFAULT_KNOBS } from './knobs.ts';
+import { type CloudKnobs, DEFAULT_KNOBS } from './knobs.ts';
 import { checkLabels } from './labels.ts';
 import { lookupRoutes } from './lookups.ts';
 import type { CloudContext } from './routes.ts';
 import { serverActionRoutes } from './server-actions.ts';
 import { serverRoutes } from './servers.ts';
 import { asCloudFloatingIP, asCloudServer, createProject, type Server } from './state.ts';
+import { createTamper } from './tamper.ts';
 import type { Cloud, CloudOptions } from './types.ts';
 
 /** One Hetzner Cloud project, answering over HTTP as the API of the chosen era does. Port 0 takes any free one. */
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const { clock, random, speed } = options;
   const project = createProject(random, options.network, clock.wall());
-  const actions = createActionRunner({ clock, random, speed, project });
-  const context: CloudContext = { options, knobs: { ...DEFAULT_KNOBS, ...options.knobs }, project, actions };
+  const actions = createActionRunner({ clock, random, speed, project, faults: options.faults });
+  const settings = { ...DEFAULT_KNOBS, ...options.knobs };
+  const knobs: CloudKnobs = {
+    ...settings,
+    get quotas() {
+      return (options.faults ?? NO_FAULTS).quotas(settings.quotas);
+    },
+  };
+  const context: CloudContext = { options, knobs, project, actions };
   const app = createApp(context, {
     ...actionRoutes(context),
     ...serverRoutes(context),
@@ -81,6 +90,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       const stopped = project.servers.get(id);
       if (stopped !== undefined && stopped.status === 'running') stopped.status = 'off';
     },
+    tamper: createTamper(context),
     async close() {
       const closed = once(server, 'close');
       server.close();

@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/base/clock.ts';
 import { ApiError } from './errors.ts';
+import { NO_FAULTS } from './faults.ts';
 import type { CloudKnobs } from './knobs.ts';
 import type { CloudOptions } from './types.ts';
 
@@ -40,7 +41,7 @@ export function createRateBucket(clock: Clock, { capacity, refillPerSecond }: Cl
 
 /** Lets a request in or throws the API's refusal. A token only ever passes through here: it is compared and forgotten. */
 export function createGate(
-  options: Pick<CloudOptions, 'tokens' | 'era'>,
+  options: Pick<CloudOptions, 'tokens' | 'era' | 'faults'>,
   knobs: CloudKnobs,
   bucket: RateBucket,
 ): (authorization: string | undefined, method: string) => void {
@@ -49,8 +50,10 @@ export function createGate(
       throw new ApiError(429, 'rate_limit_exceeded', `limit of ${knobs.rateLimit.capacity} requests per hour reached`);
     }
     const token = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1];
-    if (token !== undefined && options.tokens.readWrite.includes(token)) return;
-    if (token === undefined || !options.tokens.readOnly.includes(token)) {
+    const fate = token === undefined ? undefined : (options.faults ?? NO_FAULTS).token(token);
+    const mayWrite = token !== undefined && options.tokens.readWrite.includes(token);
+    if (mayWrite && fate === undefined) return;
+    if (token === undefined || fate === 'revoked' || !(mayWrite || options.tokens.readOnly.includes(token))) {
       throw new ApiError(401, 'unauthorized', 'unable to authenticate');
     }
     if (method === 'GET' || method === 'HEAD') return;

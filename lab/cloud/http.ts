@@ -3,6 +3,7 @@ import { textOf } from '../../src/base/failure.ts';
 import type { Random } from '../../src/base/random.ts';
 import { attribute } from '../world/audit.ts';
 import { ApiError } from './errors.ts';
+import { meet, NO_FAULTS } from './faults.ts';
 import { createGate, createRateBucket } from './gate.ts';
 import type { CloudContext, Reply, Routes } from './routes.ts';
 
@@ -17,29 +18,34 @@ export function createApp(context: CloudContext, routes: Routes): Hono {
 
   const answer = async (c: Context, handle: () => Promise<Reply>): Promise<Response> => {
     const began = options.clock.now();
-    const response = await replyTo(c, async () => {
-      enter(c.req.header('authorization'), c.req.method);
-      return handle();
-    });
-    for (const [name, value] of Object.entries(bucket.headers())) response.headers.set(name, value);
-    response.headers.set('X-Correlation-Id', correlationId(options.random));
     const url = new URL(c.req.url);
-    const changes = c.req.method !== 'GET' && c.req.method !== 'HEAD';
+    const [method, path, by] = [c.req.method, url.pathname + url.search, attribute(c.req.header('user-agent'))];
+    const befalling = (options.faults ?? NO_FAULTS).request({ method, path, by });
+    const { response, status } = await meet(c, options.clock, befalling, () =>
+      replyTo(c, async () => {
+        enter(c.req.header('authorization'), method);
+        return handle();
+      }),
+    );
+    if (response.headers.get('ratelimit-limit') === null)
+      for (const [name, value] of Object.entries(bucket.headers())) response.headers.set(name, value);
+    response.headers.set('X-Correlation-Id', correlationId(options.random));
+    const changes = method !== 'GET' && method !== 'HEAD';
     options.audit.record({
       system: 'hetzner',
-      method: c.req.method,
-      path: url.pathname + url.search,
-      write: changes && response.status < 300,
-      status: response.status,
+      method,
+      path,
+      write: changes && status >= 200 && status < 300,
+      status,
       ms: Math.round(options.clock.now() - began),
-      by: attribute(c.req.header('user-agent')),
+      by,
     });
     return response;
   };
 
   for (const [path, verbs] of Object.entries(routes)) {
-    // Every parameter of a path is an id.
-    app.all(ROOT + path.replaceAll(/:\w+/g, (name) => `${name}{[0-9]+}`), (c) =>
+    // Parameters are ids, but for zones and what is in them.
+    app.all(ROOT + path.replaceAll(/:(?:id|action)\b/g, (name) => `${name}{[0-9]+}`), (c) =>
       answer(c, async () => {
         const handler = verb(c.req.method) && verbs[verb(c.req.method) ?? 'GET'];
         if (handler === undefined) throw new ApiError(405, 'method_not_allowed', 'method not allowed');

@@ -1,7 +1,9 @@
 import type { Clock } from '../../src/base/clock.ts';
 import type { Random } from '../../src/base/random.ts';
 import type { Audit } from '../world/audit.ts';
+import type { CloudFaults } from './faults.ts';
 import type { CloudKnobs } from './knobs.ts';
+import type { CloudTamper } from './tamper.ts';
 
 export type Era = '2025' | 'until-2026-09' | 'from-2026-10';
 
@@ -154,6 +156,8 @@ export interface CloudOptions {
   readonly network: { readonly name: string; readonly ipRange: string };
   /** What is guessed about the API, or differs between projects; the rest as in DEFAULT_KNOBS. */
   readonly knobs?: Partial<CloudKnobs>;
+  /** Trouble on purpose. */
+  readonly faults?: CloudFaults;
 }
 
 export interface Cloud {
@@ -165,5 +169,7 @@ export interface Cloud {
   addServer(spec: { name: string; labels: Record<string, string>; userData: string; location?: string }): CloudServer;
   /** A machine that was told to shut down has stopped: its status becomes `off`. */
   stopped(serverId: number): void;
+  /** A stranger's hand on the project. */
+  readonly tamper: CloudTamper;
   close(): Promise<void>;
 }
