@@ -1,0 +1,355 @@
+import { once } from 'node:events';
+import https from 'node:https';
+import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { systemRandom } from '../../src/base/random.ts';
+import type { CloudHealthCheck, CloudLoadBalancer, CloudService, TargetHealth } from '../cloud/types.ts';
+import { startLoopback } from '../fabric/loopback.ts';
+import type { Fabric, FabricHost } from '../fabric/types.ts';
+import { createAuthority, issue } from '../pki/pki.ts';
+import type { KeyPair } from '../pki/types.ts';
+import { startBalancers } from './balancers.ts';
+import type { BalancerKnobs, Balancers } from './types.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+let pair: KeyPair;
+beforeAll(async () => {
+  const validity = { notBefore: new Date(Date.now() - 1e6), notAfter: new Date(Date.now() + 1e9) };
+  const ca = await createAuthority('ecdsa', { commonName: 'test', ...validity });
+  pair = await issue(ca, { commonName: 'server', dnsNames: ['server'], usages: ['serverAuth'], ...validity });
+});
+
+interface Machine {
+  readonly key: string;
+  readonly host: FabricHost;
+  readonly address: string;
+  readonly sockets: Set<Socket>;
+  /** What /readyz answers. */
+  status: number;
+  paths: string[];
+}
+
+/** A machine with an HTTPS server that says its name, as an API server would be. */
+async function tlsMachine(net: Fabric, key: string): Promise<Machine> {
+  const machine: Machine = {
+    key,
+    host: net.addHost(key),
+    address: net.allocate('private'),
+    sockets: new Set(),
+    status: 200,
+    paths: [],
+  };
+  const server = https.createServer(pair, (request, response) => {
+    machine.paths.push(`${request.headers.host} ${request.url}`);
+    response.statusCode = request.url === '/readyz' ? machine.status : 200;
+    response.end(key);
+  });
+  await serve(net, machine, server);
+  return machine;
+}
+
+/** A machine that says its name and echoes. */
+async function plainMachine(net: Fabric, key: string): Promise<Machine> {
+  const address = net.allocate('public');
+  const machine: Machine = { key, host: net.addHost(key), address, sockets: new Set(), status: 0, paths: [] };
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {});
+    socket.write(`${key}\n`);
+    socket.pipe(socket);
+  });
+  await serve(net, machine, server);
+  return machine;
+}
+
+async function serve(net: Fabric, machine: Machine, server: https.Server | ReturnType<typeof createServer>) {
+  server.on('connection', (socket: Socket) => {
+    machine.sockets.add(socket);
+    socket.on('close', () => machine.sockets.delete(socket));
+  });
+  server.listen(6443, machine.host.hidden);
+  await once(server, 'listening');
+  cleanups.push(() => {
+    for (const socket of machine.sockets) socket.destroy();
+    server.close();
+  });
+  await machine.host.claim(machine.address);
+  await machine.host.open(6443);
+  await net.route(machine.address, machine.host);
+}
+
+const tcpCheck: CloudHealthCheck = { protocol: 'tcp', port: 6443, interval: 3, timeout: 2, retries: 2 };
+const readyz: CloudHealthCheck = {
+  ...tcpCheck,
+  protocol: 'http',
+  http: { domain: '', path: '/readyz', response: '', statusCodes: ['200', '401'], tls: true },
+};
+const serviceOf = (check: CloudHealthCheck, more: Partial<CloudService> = {}): CloudService => ({
+  protocol: 'tcp',
+  listenPort: 6443,
+  destinationPort: 6443,
+  proxyProtocol: false,
+  healthCheck: check,
+  ...more,
+});
+
+interface World {
+  readonly net: Fabric;
+  readonly balancers: Balancers;
+  readonly address: string;
+  readonly health: Map<string, TargetHealth>;
+  readonly history: string[];
+  describe(change: Partial<CloudLoadBalancer>): Promise<void>;
+}
+
+async function world(
+  services: readonly CloudService[],
+  knobs: Partial<BalancerKnobs> = {},
+  speed = 30,
+): Promise<World> {
+  const net = await startLoopback({ random: systemRandom });
+  cleanups.push(() => net.close());
+  const balancers = startBalancers({ clock: systemClock, fabric: net, speed, knobs, log: () => {} });
+  cleanups.push(() => balancers.close());
+  const health = new Map<string, TargetHealth>();
+  const history: string[] = [];
+  let now: CloudLoadBalancer = {
+    id: 7,
+    name: 'api',
+    publicIPv4: net.allocate('public'),
+    publicEnabled: true,
+    privateIPv4: undefined,
+    algorithm: 'round_robin',
+    services,
+    targets: [],
+    setHealth: (target, _port, state) => {
+      health.set(target, state);
+      history.push(`${target} ${state.status}`);
+    },
+  };
+  return {
+    net,
+    balancers,
+    address: now.publicIPv4,
+    health,
+    history,
+    async describe(change) {
+      now = { ...now, ...change };
+      await balancers.apply(now);
+    },
+  };
+}
+
+const targetsOf = (...machines: Machine[]) =>
+  machines.map((m, n) => ({ key: m.key, server: n, address: m.address, usePrivateIP: true }));
+
+async function until(done: () => boolean, ms = 4_000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!done() && performance.now() < deadline) await sleep(5);
+}
+const healthy = (w: World, ...machines: Machine[]) =>
+  until(() => machines.every((m) => w.health.get(m.key)?.status === 'healthy'));
+
+interface Client {
+  readonly socket: Socket;
+  text: string;
+  readonly events: string[];
+}
+function dial(address: string, port = 6443): Client {
+  const socket = connect({ host: address, port });
+  const client: Client = { socket, text: '', events: [] };
+  socket.on('data', (chunk: Buffer) => (client.text += chunk.toString()));
+  for (const event of ['connect', 'end', 'close'] as const) socket.on(event, () => client.events.push(event));
+  socket.on('error', (error) => client.events.push('code' in error ? String(error.code) : error.message));
+  cleanups.push(() => socket.destroy());
+  return client;
+}
+async function greeting(address: string): Promise<Client> {
+  const client = dial(address);
+  await until(() => client.text.includes('\n') || client.events.includes('close'));
+  return client;
+}
+const ask = (address: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    https
+      .get({ host: address, port: 6443, path: '/version', rejectUnauthorized: false, agent: false }, (response) => {
+        let body = '';
+        response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+        response.on('end', () => resolve(body));
+      })
+      .on('error', reject);
+  });
+
+describe('a load balancer', () => {
+  test('passes TLS through to its targets in turn; never before one is known to be healthy', async () => {
+    const w = await world([serviceOf(readyz)]);
+    const [one, two] = [await tlsMachine(w.net, 'cp-1'), await tlsMachine(w.net, 'cp-2')];
+    await w.describe({});
+    const early = dial(w.address);
+    await until(() => early.events.includes('close'));
+    expect(early.events).toEqual(['connect', 'end', 'close']);
+    await w.describe({ targets: targetsOf(one, two) });
+    await healthy(w, one, two);
+    const answers = [await ask(w.address), await ask(w.address), await ask(w.address), await ask(w.address)];
+    expect(answers.toSorted()).toEqual(['cp-1', 'cp-1', 'cp-2', 'cp-2']);
+    expect(answers[0]).not.toBe(answers[1]);
+    expect(one.paths).toContain(`${one.address} /readyz`);
+  });
+
+  test('takes out a target whose /readyz is not accepted, which a TCP check would keep, and takes it back', async () => {
+    const w = await world([serviceOf(readyz), serviceOf(tcpCheck, { listenPort: 7443 })]);
+    const [one, two] = [await tlsMachine(w.net, 'cp-1'), await tlsMachine(w.net, 'cp-2')];
+    one.status = 401;
+    await w.describe({ targets: targetsOf(one, two) });
+    await healthy(w, one, two);
+    one.status = 500;
+    await until(() => w.health.get('cp-1')?.status === 'unhealthy');
+    expect(w.health.get('cp-1')).toEqual({
+      status: 'unhealthy',
+      detail: 'unexpected_http_status',
+      httpStatusCode: 500,
+    });
+    expect([await ask(w.address), await ask(w.address)]).toEqual(['cp-2', 'cp-2']);
+    one.status = 200;
+    await healthy(w, one);
+    expect([await ask(w.address), await ask(w.address)].toSorted()).toEqual(['cp-1', 'cp-2']);
+    expect(w.history.filter((line) => line === 'cp-1 unhealthy')).toHaveLength(1);
+  });
+
+  test('a target that is switched off swallows for the balancer too: connections to it hang until the checks find out, and those open are not moved (guess)', async () => {
+    const w = await world([serviceOf({ ...tcpCheck, interval: 15, timeout: 10 })], {}, 15);
+    const [one, two] = [await plainMachine(w.net, 'cp-1'), await plainMachine(w.net, 'cp-2')];
+    await w.describe({ targets: targetsOf(one, two) });
+    await healthy(w, one, two);
+    const open = [await greeting(w.address), await greeting(w.address)];
+    const onOne = open.find((client) => client.text === 'cp-1\n');
+    await one.host.setCondition('off');
+    const during = [dial(w.address), dial(w.address)];
+    await sleep(150);
+    expect(during.map((client) => client.text).toSorted()).toEqual(['', 'cp-2\n']);
+    expect(during.every((client) => client.events.join() === 'connect')).toBe(true);
+    await until(() => w.health.get('cp-1')?.status === 'unhealthy', 8_000);
+    expect(w.health.get('cp-1')).toEqual({ status: 'unhealthy', detail: 'layer4_timeout' });
+    expect([(await greeting(w.address)).text, (await greeting(w.address)).text]).toEqual(['cp-2\n', 'cp-2\n']);
+    onOne?.socket.write('still there?');
+    await sleep(200);
+    expect([onOne?.text, onOne?.events]).toEqual(['cp-1\n', ['connect']]);
+    expect(w.balancers.connections(7).get('cp-1')).toBe(1);
+  });
+
+  test('may reset what is open to a target it loses (knob)', async () => {
+    const w = await world([serviceOf(tcpCheck)], { connectionsOfLostTarget: 'reset' });
+    const one = await plainMachine(w.net, 'cp-1');
+    await w.describe({ targets: targetsOf(one) });
+    await healthy(w, one);
+    const open = await greeting(w.address);
+    await one.host.setCondition('off');
+    await until(() => open.events.includes('close'));
+    expect(open.events).toEqual(['connect', 'ECONNRESET', 'close']);
+  });
+
+  test('least connections fills up the target that has fewer open', async () => {
+    const w = await world([serviceOf(tcpCheck)]);
+    const [one, two] = [await plainMachine(w.net, 'cp-1'), await plainMachine(w.net, 'cp-2')];
+    await w.describe({ targets: targetsOf(one) });
+    await healthy(w, one);
+    await Promise.all([1, 2, 3].map(() => greeting(w.address)));
+    await w.describe({ targets: targetsOf(one, two), algorithm: 'least_connections' });
+    await healthy(w, two);
+    const next = [];
+    for (let n = 0; n < 3; n += 1) next.push((await greeting(w.address)).text);
+    expect(next).toEqual(['cp-2\n', 'cp-2\n', 'cp-2\n']);
+  });
+
+  test('with proxyprotocol every TLS connection breaks, because the target gets a header first; the health check passes all the same', async () => {
+    const w = await world([serviceOf(readyz, { proxyProtocol: true })]);
+    const one = await tlsMachine(w.net, 'cp-1');
+    await w.describe({ targets: targetsOf(one) });
+    await healthy(w, one);
+    await expect(ask(w.address)).rejects.toThrow();
+    const plain = await plainMachine(w.net, 'cp-2');
+    await w.describe({ targets: targetsOf(plain), services: [serviceOf(tcpCheck, { proxyProtocol: true })] });
+    await healthy(w, plain);
+    const client = dial(w.address);
+    await until(() => client.text.includes('\r\n'));
+    expect(client.text).toMatch(/^cp-2\nPROXY TCP4 127\.\S+ 127\.\S+ \d+ 6443\r\n$/);
+  });
+
+  test('sends version 2 of that header when told so (guess which one Hetzner sends)', async () => {
+    const w = await world([serviceOf(tcpCheck, { proxyProtocol: true })], { proxyProtocolVersion: 2 });
+    const one = await plainMachine(w.net, 'cp');
+    await w.describe({ targets: targetsOf(one) });
+    await healthy(w, one);
+    const client = dial(w.address);
+    const chunks: Buffer[] = [];
+    client.socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await until(() => Buffer.concat(chunks).length >= 31);
+    const header = Buffer.concat(chunks).subarray(3);
+    expect(header.subarray(0, 16).toString('hex')).toBe('0d0a0d0a000d0a515549540a2111000c');
+    expect([header[16], header[20], header.readUInt16BE(26)]).toEqual([127, 127, 6443]);
+  });
+
+  test('follows its description: ports come and go, half-closes travel, the public interface goes silent, a deleted one swallows', async () => {
+    const w = await world([serviceOf(tcpCheck)]);
+    const one = await plainMachine(w.net, 'cp-1');
+    const privateIPv4 = w.net.allocate('private');
+    await w.describe({ targets: targetsOf(one), privateIPv4 });
+    await healthy(w, one);
+    const half = await greeting(w.address);
+    half.socket.end('last words');
+    await until(() => half.events.includes('close'));
+    expect([half.text, half.events]).toEqual(['cp-1\nlast words', ['connect', 'end', 'close']]);
+    await w.describe({ services: [serviceOf(tcpCheck, { listenPort: 8443 })], publicEnabled: false });
+    const [old, silent] = [dial(privateIPv4), dial(w.address)];
+    await healthy(w, one);
+    await until(() => old.events.includes('close'));
+    expect(old.events).toEqual(['ECONNREFUSED', 'close']);
+    const now = dial(privateIPv4, 8443);
+    await until(() => now.text !== '');
+    expect([now.text, silent.events]).toEqual(['cp-1\n', []]);
+    await w.balancers.remove(7);
+    const gone = [dial(privateIPv4, 8443), dial(w.address)];
+    await sleep(250);
+    expect(gone.map((client) => client.events)).toEqual([[], []]);
+  });
+
+  test('a service whose check changes is unknown again; a port below 1024 or https does not listen, but is checked', async () => {
+    const w = await world([serviceOf(tcpCheck)]);
+    const one = await plainMachine(w.net, 'cp-1');
+    await w.describe({ targets: targetsOf(one) });
+    await healthy(w, one);
+    await w.describe({ services: [serviceOf({ ...tcpCheck, port: 50001 }), serviceOf(tcpCheck, { listenPort: 443 })] });
+    const client = dial(w.address);
+    await until(() => client.events.includes('close'));
+    expect(client.events).toEqual(['connect', 'end', 'close']);
+    await until(() => w.history.includes('cp-1 unhealthy'));
+    expect(w.history.filter((line) => line === 'cp-1 healthy').length).toBeGreaterThan(1);
+    expect(w.history).toContain('cp-1 unhealthy');
+  });
+
+  test('a TLS handshake reaches the target whole, and a connection carries megabytes both ways', async () => {
+    const w = await world([serviceOf(tcpCheck)]);
+    const [tls, echo] = [await tlsMachine(w.net, 'cp-1'), await plainMachine(w.net, 'cp-2')];
+    await w.describe({ targets: targetsOf(tls) });
+    await healthy(w, tls);
+    const socket = connectTls({ host: w.address, port: 6443, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    expect(socket.getPeerX509Certificate()?.subject).toContain('CN=server');
+    socket.destroy();
+    await w.describe({ targets: targetsOf(echo) });
+    await healthy(w, echo);
+    const client = connect({ host: w.address, port: 6443 });
+    cleanups.push(() => client.destroy());
+    let heard = 0;
+    client.on('data', (chunk: Buffer) => (heard += chunk.length));
+    client.end(Buffer.alloc(4_000_000, 'x'));
+    await once(client, 'close');
+    expect(heard).toBe(4_000_000 + 'cp-2\n'.length);
+  });
+});

@@ -1,0 +1,129 @@
+import type { CloudLoadBalancer, CloudService } from '../cloud/types.ts';
+import type { FabricHost } from '../fabric/types.ts';
+import { createServiceProxy, type ServiceProxy } from './service.ts';
+import { type BalancerPorts, type Balancers, DEFAULT_BALANCER_KNOBS } from './types.ts';
+
+/** What balancers of the lab do otherwise than Hetzner's, for `lab info`. */
+export const BALANCER_LIMITS: readonly string[] = [
+  'Load balancers pass TCP on: an http service is not read, an https service and a port below 1024 do not listen.',
+  'What a load balancer tells by the PROXY protocol are addresses inside the lab, not those of the client.',
+];
+
+/** Lower ports need root. */
+const LEAST_PORT = 1024;
+
+interface Balancer {
+  readonly host: FabricHost;
+  readonly services: Map<number, ServiceProxy>;
+  /** Addresses that lead to it now. */
+  readonly addresses: Set<string>;
+}
+
+/**
+ * The balancers of a project. Each is a machine of the fabric without an operating system: its addresses lead to it, it
+ * listens on its services' ports and dials its targets by their addresses in the fabric, so that a target that is off
+ * swallows for the balancer as it does for everyone.
+ */
+export function startBalancers(ports: BalancerPorts): Balancers {
+  const { fabric } = ports;
+  const knobs = { ...DEFAULT_BALANCER_KNOBS, ...ports.knobs };
+  const balancers = new Map<number, Balancer>();
+  let queue: Promise<void> = Promise.resolve();
+  // One change at a time, as told.
+  const enqueue = (work: () => Promise<void>): Promise<void> => {
+    const next = queue.then(work);
+    queue = next.catch(() => {});
+    return next;
+  };
+
+  const lead = async (balancer: Balancer, wanted: readonly string[]): Promise<void> => {
+    for (const address of balancer.addresses) {
+      if (wanted.includes(address)) continue;
+      balancer.addresses.delete(address);
+      await fabric.route(address, undefined);
+      await balancer.host.unclaim(address);
+    }
+    for (const address of wanted) {
+      if (balancer.addresses.has(address)) continue;
+      balancer.addresses.add(address);
+      await balancer.host.claim(address);
+      await fabric.route(address, balancer.host);
+    }
+  };
+
+  const serve = async (balancer: Balancer, description: CloudLoadBalancer): Promise<void> => {
+    for (const [port, proxy] of balancer.services) {
+      if (description.services.some((service) => service.listenPort === port)) continue;
+      balancer.services.delete(port);
+      if (port >= LEAST_PORT) await balancer.host.shut(port);
+      proxy.close();
+    }
+    for (const service of description.services) {
+      const known = balancer.services.get(service.listenPort);
+      if (known !== undefined) known.update(description, service);
+      else await begin(balancer, description, service);
+    }
+  };
+
+  const begin = async (balancer: Balancer, description: CloudLoadBalancer, service: CloudService): Promise<void> => {
+    const { host } = balancer;
+    const proxy = createServiceProxy({ ...ports, knobs, hidden: host.hidden }, description, service);
+    balancer.services.set(service.listenPort, proxy);
+    if (service.protocol === 'https' || service.listenPort < LEAST_PORT) {
+      ports.log(`${description.name}:${service.listenPort}: ${service.protocol} does not listen in this lab`);
+      return;
+    }
+    try {
+      await proxy.listen();
+      await host.open(service.listenPort);
+    } catch (error) {
+      balancer.services.delete(service.listenPort);
+      proxy.close();
+      throw error;
+    }
+  };
+
+  const end = async (balancer: Balancer): Promise<void> => {
+    await lead(balancer, []);
+    for (const proxy of balancer.services.values()) proxy.close();
+    balancer.services.clear();
+    await balancer.host.remove();
+  };
+
+  return {
+    apply: (description) =>
+      enqueue(async () => {
+        const known = balancers.get(description.id);
+        const balancer = known ?? {
+          host: fabric.addHost(`balancer-${description.id}`),
+          services: new Map<number, ServiceProxy>(),
+          addresses: new Set<string>(),
+        };
+        balancers.set(description.id, balancer);
+        await lead(balancer, [
+          ...(description.publicEnabled ? [description.publicIPv4] : []),
+          ...(description.privateIPv4 === undefined ? [] : [description.privateIPv4]),
+        ]);
+        await serve(balancer, description);
+      }),
+    remove: (id) =>
+      enqueue(async () => {
+        const balancer = balancers.get(id);
+        balancers.delete(id);
+        if (balancer !== undefined) await end(balancer);
+      }),
+    connections(id) {
+      const open = new Map<string, number>();
+      const balancer = balancers.get(id);
+      for (const proxy of balancer?.services.values() ?? []) {
+        for (const [target, count] of proxy.connections()) open.set(target, (open.get(target) ?? 0) + count);
+      }
+      return open;
+    },
+    close: () =>
+      enqueue(async () => {
+        for (const balancer of balancers.values()) await end(balancer);
+        balancers.clear();
+      }),
+  };
+}

@@ -1,0 +1,54 @@
+import type { Clock } from '../../src/base/clock.ts';
+import type { CloudHealthCheck, TargetHealth } from '../cloud/types.ts';
+import { checkTarget } from './check.ts';
+import { type HealthState, judge, UNKNOWN } from './health.ts';
+import type { BalancerKnobs } from './types.ts';
+
+/** The health of one target for one service, looked at until stopped. */
+export interface Checker {
+  readonly check: CloudHealthCheck;
+  readonly health: TargetHealth;
+  stop(): void;
+}
+
+/** Looks at once, and then every interval (counted from the start of the look before). `changed` hears every new verdict. */
+export function startChecker(
+  ports: { readonly clock: Clock; readonly speed: number; readonly knobs: BalancerKnobs },
+  check: CloudHealthCheck,
+  address: string,
+  changed: (health: TargetHealth) => void,
+): Checker {
+  const { clock, speed, knobs } = ports;
+  const intervalMs = (check.interval * 1_000) / speed;
+  const timeoutMs = Math.max(knobs.leastTimeoutMs, (check.timeout * 1_000) / speed);
+  const rules = { retries: check.retries, successesFromUnknown: knobs.successesFromUnknown };
+  const stopped = new AbortController();
+  let state: HealthState = UNKNOWN;
+
+  const run = async (): Promise<void> => {
+    for (;;) {
+      const began = clock.now();
+      const result = await checkTarget(check, address, timeoutMs, stopped.signal);
+      if (stopped.signal.aborted) return;
+      const before = state.health;
+      state = judge(state, result, rules);
+      if (!same(before, state.health)) changed(state.health);
+      await clock.sleep(began + intervalMs - clock.now(), stopped.signal);
+    }
+  };
+  run().catch((error: unknown) => {
+    // Called off in the middle of a look or a pause.
+    if (!stopped.signal.aborted) throw error;
+  });
+
+  return {
+    check,
+    get health() {
+      return state.health;
+    },
+    stop: () => stopped.abort(),
+  };
+}
+
+const same = (a: TargetHealth, b: TargetHealth): boolean =>
+  a.status === b.status && a.detail === b.detail && a.httpStatusCode === b.httpStatusCode;
