@@ -160,6 +160,8 @@ export async function startLab(
   child.removeAllListeners();
   if (child.connected) child.disconnect();
   child.unref();
+  // From here on its record says whose folder this is.
+  await rm(path.join(state, LOCK), { force: true });
   return (await findLab(state)).info();
 }
 
@@ -176,9 +178,10 @@ async function claimState(state: string): Promise<void> {
       next: 'Use it, end it with `fairlead lab down`, or choose another folder with --state DIR.',
     });
   }
-  if (record !== undefined) await removeState(state);
   const there = await readdir(state).catch((): string[] => []);
-  if (there.length > 0 && !there.includes(LOCK) && !there.includes('lab.log')) {
+  // What a lab left that was killed, or did not come up, is nobody's any more; one that is being started has the lock.
+  if (there.includes('lab.log') && !there.includes(LOCK)) await removeState(state);
+  else if (there.length > 0 && !there.includes(LOCK)) {
     throw new Failure({
       code: 'lab-folder',
       exit: EXIT.refused,
@@ -208,7 +211,8 @@ async function claimState(state: string): Promise<void> {
           next: 'Wait for it, or remove the folder when you know that no lab is being started.',
         });
       }
-      await rm(lock, { force: true });
+      await removeState(state);
+      await mkdir(state, { recursive: true, mode: 0o700 });
     }
   }
 }
@@ -216,7 +220,12 @@ async function claimState(state: string): Promise<void> {
 /** Ends the lab of a folder and removes everything it had on disk; also what a killed lab left behind. */
 export async function stopLab(ports: { clock: Clock }, state: string): Promise<{ wasRunning: boolean }> {
   const record = await readRecord(state);
-  if (record === undefined) throw noLab(state);
+  if (record === undefined) {
+    const there = await readdir(state).catch((): string[] => []);
+    if (!there.includes('lab.log') || there.includes(LOCK)) throw noLab(state);
+    await removeState(state);
+    return { wasRunning: false };
+  }
   const alive = await isAlive(record);
   if (alive) {
     await fetch(`${record.control.url}/down`, {

@@ -20,6 +20,9 @@ async function main(): Promise<void> {
   const [state, optionsText] = process.argv.slice(2);
   if (state === undefined || optionsText === undefined) throw new Error('daemon needs a state folder and options');
   const options = JSON.parse(optionsText) as LabOptions;
+  // Whoever started it has gone before it was up: nobody would find it again.
+  const abandoned = (): never => process.exit(1);
+  process.once('disconnect', abandoned);
   const world = await startWorld({
     ...options,
     state,
@@ -55,6 +58,7 @@ async function main(): Promise<void> {
     control: { url: control.url, token },
   };
   await writeAtomic(path.join(state, 'lab.json'), `${JSON.stringify(record)}\n`, 0o600);
+  process.off('disconnect', abandoned);
   tell({ kind: 'ready' });
   if (process.connected) process.disconnect();
 }

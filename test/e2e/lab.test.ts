@@ -190,6 +190,26 @@ describe('the end of a lab', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
+  test('where a lab was killed, or did not come up, a new one starts as if nothing had been', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-e2e-'));
+    const state = path.join(folder, 'lab');
+    const up = ['lab', 'up', '--state', state, '--parts', 'built-in', '--speed', '10'];
+    const killed = await fairlead(up, { interrupt: { signal: 'SIGKILL', afterMs: 600 } });
+    expect(killed.signal).toBe('SIGKILL');
+    expect(await until(async () => (await processesOf(state)).length === 0)).toBe(true);
+    expect((await fairlead(up)).code).toBe(4);
+    await rm(path.join(state, 'lab.lock'));
+    const again = await fairlead(up);
+    expect(again.code, again.stderr).toBe(0);
+    const record = JSON.parse(await readFile(path.join(state, 'lab.json'), 'utf8')) as LabRecord;
+    process.kill(record.pid, 'SIGKILL');
+    expect(await until(async () => (await processesOf(state)).length === 0)).toBe(true);
+    const third = await fairlead(up);
+    expect(third.code, third.stderr).toBe(0);
+    expect((await fairlead(['lab', 'down', '--state', state])).code).toBe(0);
+    await rm(folder, { recursive: true, force: true });
+  });
+
   test('down where there is no lab says so', async () => {
     const ran = await fairlead(['lab', 'down', '--state', '/nonexistent/lab']);
     expect(ran.code).toBe(1);
