@@ -33,7 +33,7 @@ export interface ActionAnswer {
 }
 
 export async function testCloud(
-  options: Partial<Pick<CloudOptions, 'era' | 'knobs' | 'speed' | 'address' | 'port'>> & {
+  options: Partial<Pick<CloudOptions, 'era' | 'knobs' | 'speed' | 'address' | 'port' | 'network' | 'faults'>> & {
     readonly clock?: Clock;
     readonly random?: Random;
     readonly effects?: Partial<CloudEffects>;
@@ -57,8 +57,9 @@ export async function testCloud(
     era: options.era ?? 'from-2026-10',
     tokens: { readWrite: [READ_WRITE], readOnly: [READ_ONLY] },
     audit,
-    network: { name: 'test-network', ipRange: '127.80.128.0/18' },
+    network: options.network ?? { name: 'test-network', ipRange: '127.80.128.0/18' },
     ...(options.knobs && { knobs: options.knobs }),
+    ...(options.faults && { faults: options.faults }),
     effects: {
       allocate: (purpose) => `127.80.${{ public: 1, private: 128, floating: 64 }[purpose]}.${(given += 1)}`,
       serverCreated: noted('serverCreated'),
