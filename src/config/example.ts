@@ -1,6 +1,5 @@
 /** What `fairlead init` writes. A test parses it: it must be valid as it stands. */
 export const exampleConfig = (name: string): string => `# yaml-language-server: $schema=fairlead.schema.json
-# The schema: fairlead config schema > fairlead.schema.json
 apiVersion: fairlead/v1alpha1
 kind: Cluster
 # The Talos cluster's name (cluster.clusterName).
