@@ -15,13 +15,10 @@ export interface LoopbackOptions {
   readonly platform?: NodeJS.Platform;
 }
 
-/** The loopback fabric knows its ranges: a cloud's private network needs one to name. */
 export interface LoopbackFabric extends Fabric {
   readonly kind: 'loopback';
   /** 127.N.0.0/16 */
   readonly range: string;
-  /** Where its private addresses lie. */
-  readonly privateRange: string;
 }
 
 const LIMITS: readonly string[] = [

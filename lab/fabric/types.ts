@@ -15,6 +15,8 @@ export interface Fabric {
   readonly kind: 'loopback' | 'netns';
   /** What the fabric bends, for `lab info`. */
   readonly limits: readonly string[];
+  /** Where its private addresses lie: the cloud's private network. */
+  readonly privateRange: string;
   /** A fresh address of this fabric. Public, private and floating ones are drawn at random; none is given twice. */
   allocate(purpose: 'public' | 'private' | 'floating' | 'service'): string;
   /** A machine: one hidden address for its processes. */

@@ -1,0 +1,20 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, test } from 'vitest';
+import { scenarios } from '../scenarios.ts';
+import { netnsScenarios } from './scenarios.ts';
+import { unshared } from './unshared.ts';
+
+const execute = promisify(execFile);
+const program = fileURLToPath(new URL('./scenario.test-program.ts', import.meta.url));
+const how = unshared(process.env);
+const reason = typeof how === 'string' ? ` (skipped: ${how})` : '';
+
+describe.skipIf(typeof how === 'string')(`the fabric of network namespaces${reason}`, () => {
+  test.each([...scenarios, ...netnsScenarios])('$name', async ({ name }) => {
+    if (typeof how === 'string') throw new Error(how);
+    // Each in namespaces of its own, of which it is root; a scenario that fails says why on stderr, which the error holds.
+    await execute('unshare', [...how.args, process.execPath, program, name], { timeout: 60_000 });
+  });
+});

@@ -1,0 +1,181 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import path from 'node:path';
+import type { Random } from '../../../src/base/random.ts';
+import type { Fabric, FabricHost } from '../types.ts';
+import {
+  CLIENT_ADDRESS,
+  createPool,
+  HIDDEN_RANGE,
+  LAB_ADDRESS,
+  linkOf,
+  PRIVATE_GATEWAY,
+  PRIVATE_RANGE,
+  PUBLIC_GATEWAY,
+  PUBLIC_RANGE,
+  SERVICE_RANGE,
+} from './addresses.ts';
+import { ip, makePlace, nft, type Place, run, settleHere } from './commands.ts';
+import { createMachine, type NetnsMachine } from './machine.ts';
+import { ROUTER_RULES } from './rules.ts';
+
+export interface NetnsOptions {
+  readonly random: Random;
+  /** Empty folder of the lab's own; becomes a file system of this process' mount namespace, with a file a namespace. */
+  readonly dir: string;
+}
+
+export interface NetnsFabric extends Fabric {
+  readonly kind: 'netns';
+  /** The file of the namespace of `client`, `router` or the machine of this name, in this process' mount namespace. */
+  fileOf(name: string): string | undefined;
+}
+
+const LIMITS: readonly string[] = [
+  'Addresses are reachable inside the lab only: `fairlead lab exec --from client -- CMD`, or `--from NODE`.',
+  'The processes of all machines live in one namespace behind them: what comes in passes the machine’s own kernel; what etcd, API server and VIP operator send out leaves by the cloud’s side, so that only the link of the machine they call can cut it.',
+  'etcd peers skip the check of the client SAN: their packets come from the cloud’s side.',
+  'A hung machine accepts on every port of a control plane, also on one nothing listened on.',
+  'There is no IPv6 and no 169.254.169.254 yet; firewall documents of nodes and firewalls of the cloud are not rendered yet.',
+];
+
+/**
+ * A network of Linux namespaces: a router that is the cloud, a client, and one for every machine, with kernel routes and
+ * links between them. This process must live in network and mount namespaces of its own (see `unshared`), in which it is
+ * root: its own namespace becomes the one where the lab's processes listen, on hidden addresses behind the machines.
+ * Nothing of all this is seen outside, and all of it is gone when the process is, however it ends.
+ */
+export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
+  const { dir, random } = options;
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await run('mount', ['-t', 'tmpfs', '-o', 'mode=0700,size=64k', 'fairlead-lab', dir]);
+  const here: Place = { file: undefined };
+  const router = { file: path.join(dir, 'router') };
+  const client = { file: path.join(dir, 'client') };
+  await Promise.all([makePlace(router.file), makePlace(client.file), settleHere()]);
+  await nft(router, ROUTER_RULES);
+  await ip(here, [
+    'link set lo up',
+    `link add cloud type veth peer name lab netns ${router.file}`,
+    'link set cloud up',
+    `addr add ${LAB_ADDRESS}/32 dev cloud`,
+    `route add default via ${PUBLIC_GATEWAY} dev cloud onlink`,
+    // Every address of these ranges can be listened on, without being added first.
+    `route add local ${HIDDEN_RANGE} dev lo`,
+    `route add local ${SERVICE_RANGE} dev lo`,
+    // What a machine's processes answer or send goes through their machine, also where the other end is the lab itself:
+    // the rules of machines come before the kernel's own table of local addresses.
+    `rule add to ${HIDDEN_RANGE} pref 10 table local`,
+    'rule add pref 20000 table local',
+    'rule del pref 0',
+  ]);
+  await ip(router, [
+    'link set lo up',
+    `addr add ${PUBLIC_GATEWAY}/32 dev lo`,
+    `addr add ${PRIVATE_GATEWAY}/32 dev lo`,
+    'link set lab up',
+    `route add ${SERVICE_RANGE} dev lab`,
+    `link add client type veth peer name eth0 netns ${client.file}`,
+    'link set client up',
+    `route add ${CLIENT_ADDRESS}/32 dev client`,
+    // What leads nowhere vanishes.
+    `route add blackhole ${PUBLIC_RANGE}`,
+    `route add blackhole ${PRIVATE_RANGE}`,
+  ]);
+  await ip(client, [
+    'link set lo up',
+    'link set eth0 up',
+    `addr add ${CLIENT_ADDRESS}/32 dev eth0`,
+    `route add default via ${PUBLIC_GATEWAY} dev eth0 onlink`,
+  ]);
+
+  const pool = createPool(random);
+  const machines = new Set<NetnsMachine>();
+  const routes = new Map<string, NetnsMachine | undefined>();
+  let last = 0;
+  /** Routes change one after the other, in the order they were asked for. */
+  let queue: Promise<unknown> = Promise.resolve();
+
+  const silence = silentListeners();
+
+  return {
+    kind: 'netns',
+    limits: LIMITS,
+    privateRange: PRIVATE_RANGE,
+    allocate: (purpose) => pool(purpose),
+    addHost(name): FabricHost {
+      last += 1;
+      const machine = createMachine({
+        name,
+        number: last,
+        dir,
+        hidden: pool('hidden'),
+        here,
+        router,
+        hang: (address, port) => silence.listen(address, port),
+        removed: (gone) => machines.delete(gone),
+        leading: (to) => [...routes].filter(([, host]) => host === to).map(([address]) => address),
+      });
+      machines.add(machine);
+      return machine;
+    },
+    async route(address, host) {
+      const machine = host === undefined ? undefined : [...machines].find((known) => known === host);
+      if (host !== undefined && machine === undefined) throw new Error(`${host.name} is not a machine of this fabric`);
+      const turn = queue.then(async () => {
+        await machine?.ready;
+        const range = linkOf(address) === 'enp7s0' ? 'v' : 'p';
+        await ip(router, [
+          machine === undefined
+            ? `route replace blackhole ${address}/32`
+            : `route replace ${address}/32 via ${machine.nextHop(range)} dev ${range}${machine.number} onlink`,
+        ]);
+        routes.set(address, machine);
+      });
+      queue = turn.catch(() => {});
+      await turn;
+    },
+    fileOf: (name) =>
+      name === 'client'
+        ? client.file
+        : name === 'router'
+          ? router.file
+          : [...machines].findLast((machine) => machine.name === name)?.file,
+    routed: (address) => routes.get(address),
+    async close() {
+      await queue;
+      await Promise.all([...machines].map((machine) => machine.discard()));
+      routes.clear();
+      silence.close();
+      await ip(here, ['link del cloud']);
+      await run('umount', ['-l', dir]);
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Listeners that accept and never say a word, one a hidden address, each from the first time its machine hangs. */
+function silentListeners(): { listen(address: string, port: number): Promise<void>; close(): void } {
+  const servers = new Map<string, Server>();
+  const held = new Set<Socket>();
+  return {
+    async listen(address, port) {
+      if (servers.has(address)) return;
+      const server = createServer({ pauseOnConnect: true }, (socket) => {
+        held.add(socket);
+        socket.on('error', () => {});
+        socket.on('close', () => held.delete(socket));
+      });
+      servers.set(address, server);
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host: address, port }, resolve);
+      });
+      server.unref();
+    },
+    close() {
+      for (const socket of held) socket.destroy();
+      for (const server of servers.values()) server.close();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { machine, PORT, type ScenarioWorld, type TestMachine } from '../scenarios.ts';
+import { CLIENT_ADDRESS } from './addresses.ts';
+import type { NetnsFabric } from './netns.ts';
+
+const execute = promisify(execFile);
+
+type World = ScenarioWorld & { readonly net: NetnsFabric };
+export interface NetnsScenario {
+  readonly name: string;
+  run(world: World): Promise<void>;
+}
+
+const DIAL = `
+const socket = require('node:net').connect({ host: process.argv[1], port: ${PORT}, timeout: 1000 });
+socket.setEncoding('utf8');
+for (const end of ['data', 'error', 'timeout']) socket.on(end, (what) => {
+  console.log(what?.code ?? what?.trim?.() ?? 'silence');
+  process.exit();
+});`;
+
+/** Dials from inside one place of the lab; gives the greeting, an error's code, or `silence` after a second. */
+async function dialFrom(net: NetnsFabric, place: string, address: string): Promise<string> {
+  const file = net.fileOf(place);
+  assert.ok(file, `there is no place ${place}`);
+  const command = [`--net=${file}`, process.execPath, '--eval', DIAL, address];
+  return (await execute('nsenter', command, { timeout: 10_000 })).stdout.trim();
+}
+
+/** Also with a private address. */
+async function withPrivate({ net }: World, of: TestMachine): Promise<string> {
+  const address = net.allocate('private');
+  await of.host.claim(address);
+  await net.route(address, of.host);
+  return address;
+}
+
+/** What is true of namespaces alone. */
+export const netnsScenarios: readonly NetnsScenario[] = [
+  {
+    name: 'shows a process who called: the client, and another machine by the address of the link it came over',
+    async run(world) {
+      const { net } = world;
+      const one = await machine(world, 'cp-1');
+      const two = await machine(world, 'cp-2');
+      const privateOne = await withPrivate(world, one);
+      const privateTwo = await withPrivate(world, two);
+      assert.equal(await dialFrom(net, 'client', one.address), 'cp-1');
+      assert.equal(await dialFrom(net, 'cp-2', one.address), 'cp-1');
+      assert.equal(await dialFrom(net, 'cp-2', privateOne), 'cp-1');
+      assert.deepEqual(one.callers, [CLIENT_ADDRESS, two.address, privateTwo]);
+    },
+  },
+  {
+    name: 'leads a client to a machine by its private address only from the private network’s side of the router',
+    async run(world) {
+      const one = await machine(world, 'cp-1');
+      const address = await withPrivate(world, one);
+      assert.equal(await dialFrom(world.net, 'client', address), 'silence');
+    },
+  },
+  {
+    name: 'lets a machine reach itself: at localhost, and at a claimed address that the cloud leads to another',
+    async run(world) {
+      const { net } = world;
+      const one = await machine(world, 'cp-1');
+      const two = await machine(world, 'cp-2');
+      const floating = net.allocate('floating');
+      await one.host.claim(floating);
+      await two.host.claim(floating);
+      await net.route(floating, two.host);
+      assert.equal(await dialFrom(net, 'cp-1', '127.0.0.1'), 'cp-1');
+      assert.equal(await dialFrom(net, 'cp-1', floating), 'cp-1');
+      assert.equal(await dialFrom(net, 'client', floating), 'cp-2');
+    },
+  },
+  {
+    name: 'cuts what a machine sends too, when its processes send from its hidden address and its cord is pulled',
+    async run(world) {
+      const one = await machine(world, 'cp-1');
+      const two = await machine(world, 'cp-2');
+      const call = (): ReturnType<typeof connect> => {
+        const socket = connect({ host: one.address, port: PORT, localAddress: two.host.hidden });
+        socket.on('error', () => {});
+        world.cleanups.push(() => socket.destroy());
+        return socket;
+      };
+      await once(call(), 'data');
+      assert.deepEqual(one.callers, [two.address]);
+      await two.host.setCondition('off');
+      const late = call();
+      let connected = false;
+      late.on('connect', () => (connected = true));
+      await sleep(300);
+      assert.equal(connected, false);
+      assert.equal(await dialFrom(world.net, 'client', one.address), 'cp-1');
+    },
+  },
+];

@@ -1,0 +1,38 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import path from 'node:path';
+
+/** The programs the fabric is built with: iproute2, nftables and util-linux. */
+const PROGRAMS = ['ip', 'nft', 'unshare', 'nsenter', 'mount', 'umount', 'sh'];
+
+/**
+ * Arguments of `unshare` with which a program gets network and mount namespaces of its own: as root directly, else as the
+ * root of a user namespace. A text says why neither can be done here.
+ */
+export function unshared(
+  env: Readonly<Record<string, string | undefined>>,
+): { readonly rootless: boolean; readonly args: readonly string[] } | string {
+  if (process.platform !== 'linux') return `network namespaces are Linux', this is ${process.platform}`;
+  const missing = PROGRAMS.filter((program) => !found(program, env['PATH']));
+  if (missing.length > 0)
+    return `not found on PATH: ${missing.join(', ')} (Debian: apt-get install iproute2 nftables util-linux)`;
+  const rootless = process.getuid?.() !== 0;
+  const args = ['--mount', '--net', '--propagation', 'private', ...(rootless ? ['--user', '--map-root-user'] : [])];
+  const tried = spawnSync('unshare', [...args, 'nft', 'list', 'ruleset'], { encoding: 'utf8' });
+  if (tried.status === 0) return { rootless, args };
+  const said = tried.stderr.trim();
+  return rootless
+    ? `this user may not make namespaces (${said}); run it as root, or allow user namespaces`
+    : `the kernel or the container does not allow network namespaces (${said})`;
+}
+
+function found(program: string, searchPath = ''): boolean {
+  return [...searchPath.split(':'), '/usr/sbin', '/sbin'].some((dir) => {
+    try {
+      accessSync(path.join(dir, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
