@@ -147,7 +147,7 @@ async function world(
 }
 
 const targetsOf = (...machines: Machine[]) =>
-  machines.map((m, n) => ({ key: m.key, server: n, address: m.address, usePrivateIP: true }));
+  machines.map((m, n) => ({ key: m.key, server: n, address: m.address, usePrivateIP: true, carried: true }));
 
 async function until(done: () => boolean, ms = 4_000): Promise<void> {
   const deadline = performance.now() + ms;
@@ -331,6 +331,15 @@ describe('a load balancer', () => {
     await until(() => w.history.includes('cp-1 unhealthy'));
     expect(w.history.filter((line) => line === 'cp-1 healthy').length).toBeGreaterThan(1);
     expect(w.history).toContain('cp-1 unhealthy');
+  });
+
+  test('never dials a target outside the network of the lab: unhealthy, as one that nobody answers at', async () => {
+    const w = await world([serviceOf(tcpCheck)], { unknownReceives: true });
+    const one = await plainMachine(w.net, 'cp-1');
+    await w.describe({ targets: targetsOf(one).map((target) => ({ ...target, carried: false })) });
+    await until(() => w.health.get('cp-1')?.status === 'unhealthy');
+    expect(w.health.get('cp-1')).toEqual({ status: 'unhealthy', detail: 'layer4_timeout' });
+    expect(one.sockets.size).toBe(0);
   });
 
   test('a TLS handshake reaches the target whole, and a connection carries megabytes both ways', async () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/base/clock.ts';
-import type { CloudHealthCheck, TargetHealth } from '../cloud/types.ts';
+import type { CloudHealthCheck, CloudTarget, TargetHealth } from '../cloud/types.ts';
 import { checkTarget } from './check.ts';
-import { type HealthState, judge, UNKNOWN } from './health.ts';
+import { type CheckResult, type HealthState, judge, UNKNOWN } from './health.ts';
 import type { BalancerKnobs } from './types.ts';
 
 /** The health of one target for one service, looked at until stopped. */
@@ -15,7 +15,7 @@ export interface Checker {
 export function startChecker(
   ports: { readonly clock: Clock; readonly speed: number; readonly knobs: BalancerKnobs },
   check: CloudHealthCheck,
-  address: string,
+  target: Pick<CloudTarget, 'address' | 'carried'>,
   changed: (health: TargetHealth) => void,
 ): Checker {
   const { clock, speed, knobs } = ports;
@@ -25,10 +25,16 @@ export function startChecker(
   const stopped = new AbortController();
   let state: HealthState = UNKNOWN;
 
+  const look = async (): Promise<CheckResult> => {
+    if (target.carried) return checkTarget(check, target.address, timeoutMs, stopped.signal);
+    // Outside the lab's network: nothing is sent there, and nobody answers.
+    await clock.sleep(timeoutMs, stopped.signal);
+    return { kind: 'failed', detail: 'layer4_timeout' };
+  };
   const run = async (): Promise<void> => {
     for (;;) {
       const began = clock.now();
-      const result = await checkTarget(check, address, timeoutMs, stopped.signal);
+      const result = await look();
       if (stopped.signal.aborted) return;
       const before = state.health;
       state = judge(state, result, rules);

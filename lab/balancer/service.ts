@@ -49,15 +49,16 @@ export function createServiceProxy(ports: ServicePorts, first: CloudLoadBalancer
   };
   const watch = (target: CloudTarget): Watched => {
     const port = service.listenPort;
-    const checker = startChecker(ports, service.healthCheck, target.address, (health) => {
+    const checker = startChecker(ports, service.healthCheck, target, (health) => {
       ports.log(`${balancer.name}:${port}: target ${target.key} is ${health.status} ${health.detail ?? ''}`.trimEnd());
       balancer.setHealth(target.key, port, health);
       if (health.status === 'unhealthy') lose(target.key);
     });
     return { target, checker };
   };
-  const receives = ({ checker }: Watched): boolean =>
-    checker.health.status === 'healthy' || (knobs.unknownReceives && checker.health.status === 'unknown');
+  const receives = ({ target, checker }: Watched): boolean =>
+    target.carried &&
+    (checker.health.status === 'healthy' || (knobs.unknownReceives && checker.health.status === 'unknown'));
 
   const giveUp = (client: Socket): void => {
     if (knobs.withoutTarget === 'reset') client.resetAndDestroy();
@@ -124,7 +125,7 @@ export function createServiceProxy(ports: ServicePorts, first: CloudLoadBalancer
       const known = watched.get(target.key);
       const same =
         known !== undefined &&
-        known.target.address === target.address &&
+        isDeepStrictEqual(known.target, target) &&
         isDeepStrictEqual(known.checker.check, wanted.healthCheck);
       if (same) {
         // A snapshot of its own may not know yet what was found out before.
