@@ -25,8 +25,41 @@ export interface Fabric {
   route(address: string, host: FabricHost | undefined): Promise<void>;
   /** Where an address leads now. */
   routed(address: string): FabricHost | undefined;
+  /** All rules between parties that are in force from now on. Absent: this fabric has none. */
+  disturb?(rules: readonly Disturbance[]): Promise<void>;
   close(): Promise<void>;
 }
+
+/** `client`, `cloud`, `dns`, or the name of a machine. */
+export type Party = string;
+
+/** A rule between two parties of the network; what several rules say adds up. */
+export type Disturbance =
+  /** What `from` sends does not reach `to`; unless one way, nor what `to` sends `from`. */
+  | { readonly kind: 'partition'; readonly from: Party; readonly to: Party; readonly oneWay: boolean }
+  /** Each way (or one) takes so much longer. */
+  | {
+      readonly kind: 'latency';
+      readonly from: Party;
+      readonly to: Party;
+      readonly oneWay: boolean;
+      readonly ms: number;
+    }
+  /** A share (0 to 1) of what is sent is lost. */
+  | {
+      readonly kind: 'loss';
+      readonly from: Party;
+      readonly to: Party;
+      readonly oneWay: boolean;
+      readonly share: number;
+    }
+  /** New connections to a machine's port (all ports) from a party (all parties) are swallowed. */
+  | {
+      readonly kind: 'firewall';
+      readonly node: Party;
+      readonly port: number | undefined;
+      readonly from: Party | undefined;
+    };
 
 export type HostCondition = 'up' | 'off' | 'hung' | 'refusing';
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../src/base/clock.ts';
 import { EXIT, type ExitCode, Failure, textOf } from '../../src/base/failure.ts';
 import { waitFor } from '../../src/base/retry.ts';
+import type { FaultReport } from '../faults/types.ts';
 import type { RequestRecord } from './audit.ts';
 import type { DaemonMessage, LabInfo, LabOptions, LabRecord } from './info.ts';
 import { isAlive, killRecorded, type ProcessRecord } from './processes.ts';
@@ -15,6 +16,10 @@ export interface LabClient {
   info(): Promise<LabInfo>;
   requests(since?: string): Promise<{ mark: number; requests: RequestRecord[] }>;
   operate(node: string, verb: string): Promise<Record<string, unknown>>;
+  faults(): Promise<readonly FaultReport[]>;
+  setFault(kind: string, parameters: Readonly<Record<string, unknown>>): Promise<FaultReport>;
+  /** One, or all. */
+  clearFaults(id?: string): Promise<readonly FaultReport[]>;
 }
 
 const recordFile = (state: string): string => path.join(state, 'lab.json');
@@ -32,12 +37,16 @@ async function readRecord(state: string): Promise<LabRecord | undefined> {
 export async function findLab(state: string): Promise<LabClient> {
   const record = await readRecord(state);
   if (record === undefined || !(await isAlive(record))) throw noLab(state);
-  const call = async (method: string, where: string): Promise<unknown> => {
+  const call = async (method: string, where: string, content?: unknown): Promise<unknown> => {
     let response: Response;
     try {
       response = await fetch(`${record.control.url}${where}`, {
         method,
-        headers: { authorization: `Bearer ${record.control.token}` },
+        headers: {
+          authorization: `Bearer ${record.control.token}`,
+          ...(content === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(content === undefined ? {} : { body: JSON.stringify(content) }),
       });
     } catch (error) {
       throw new Failure({
@@ -61,6 +70,13 @@ export async function findLab(state: string): Promise<LabClient> {
       },
     operate: async (node, verb) =>
       (await call('POST', `/nodes/${encodeURIComponent(node)}/${verb}`)) as Record<string, unknown>,
+    faults: async () => ((await call('GET', '/faults')) as { faults: readonly FaultReport[] }).faults,
+    setFault: async (kind, parameters) =>
+      (await call('POST', `/faults/${encodeURIComponent(kind)}`, parameters)) as FaultReport,
+    clearFaults: async (id) => {
+      const where = id === undefined ? '/faults' : `/faults/${encodeURIComponent(id)}`;
+      return ((await call('DELETE', where)) as { cleared: readonly FaultReport[] }).cleared;
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { Failure, textOf } from '../../src/base/failure.ts';
+import { CATALOGUE } from '../faults/catalogue.ts';
 import type { World } from './world.ts';
 
 export interface Control {
@@ -40,6 +41,12 @@ export async function startControl(
     const result = await world.operate(name, verb);
     return c.json(result);
   });
+  app.get('/faults', (c) => c.json({ catalogue: CATALOGUE, faults: world.faults.registry.show() }));
+  app.post('/faults/:kind', async (c) =>
+    c.json(await world.faults.set(c.req.param('kind'), await c.req.json<Record<string, unknown>>())),
+  );
+  app.delete('/faults', async (c) => c.json({ cleared: await world.faults.registry.clear() }));
+  app.delete('/faults/:id', async (c) => c.json({ cleared: await world.faults.registry.clear(c.req.param('id')) }));
   app.post('/down', (c) => {
     options.onDown();
     return c.json({ ok: true });

@@ -6,6 +6,7 @@ import type { Random } from '../../src/base/random.ts';
 import { startCloud } from '../cloud/cloud.ts';
 import type { Cloud } from '../cloud/types.ts';
 import { startLoopback } from '../fabric/loopback.ts';
+import { createWorldFaults, type WorldFaults } from '../faults/world.ts';
 import { findParts } from '../kubernetes/parts.ts';
 import { startControllers } from '../kubernetes/stand-ins/controllers.ts';
 import { fromTalosPair } from '../pki/keys.ts';
@@ -35,6 +36,7 @@ export interface WorldOptions extends LabOptions {
 
 export interface World {
   readonly audit: Audit;
+  readonly faults: WorldFaults;
   /** An address that belongs to no machine, for the control server. */
   readonly serviceAddress: string;
   info(): LabInfo;
@@ -84,7 +86,14 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     log: (line) => console.log(line),
   });
 
-  const effects = effectsOf(fabric, machines, (id) => cloud?.stopped(id));
+  const faults = createWorldFaults({
+    clock,
+    fabric,
+    tokens: { fairlead: tokens.own, node: tokens.node, 'read-only': tokens.readOnly },
+    cloud: () => running,
+    hosts: () => machines.all().map((machine) => machine.host),
+  });
+  const effects = faults.effects(effectsOf(fabric, machines, (id) => cloud?.stopped(id)));
   const running = await startCloud({
     address: serviceAddress,
     port: 8080,
@@ -95,6 +104,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     tokens: { readWrite: [tokens.own, tokens.node], readOnly: [tokens.readOnly] },
     audit,
     effects,
+    faults: faults.cloud,
     network: { name: `${name}-network`, ipRange: fabric.privateRange },
   });
   cloud = running;
@@ -117,11 +127,13 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   return {
     audit,
+    faults,
     serviceAddress,
     info: () => describeWorld({ name, options, state, fabric, cloud: running, machines, parts, tokens }),
     operate: operations,
     async close() {
       clearInterval(keepChildren);
+      faults.registry.close();
       await controllers.close();
       await running.close();
       await machines.close();

@@ -1,10 +1,18 @@
 import { buildRouteMap } from '@stricli/core';
+import { faultRoutes } from './fault.ts';
 import { downCommand, infoCommand, upCommand } from './lifecycle.ts';
 import { nodeRoutes } from './node.ts';
 import { requestsCommand } from './requests.ts';
 
 export const labRoutes = buildRouteMap({
-  routes: { up: upCommand, down: downCommand, info: infoCommand, requests: requestsCommand, node: nodeRoutes },
+  routes: {
+    up: upCommand,
+    down: downCommand,
+    info: infoCommand,
+    requests: requestsCommand,
+    node: nodeRoutes,
+    fault: faultRoutes,
+  },
   docs: {
     brief: 'A pretend Hetzner project with a Talos cluster in it, on this machine',
     fullDescription: [

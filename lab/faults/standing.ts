@@ -1,0 +1,165 @@
+import { EXIT, Failure } from '../../src/base/failure.ts';
+import type { CloudFloatingIP } from '../cloud/types.ts';
+import type { CloudTamper } from '../cloud/tamper.ts';
+import type { HostCondition } from '../fabric/types.ts';
+import type { Fault, Standing } from './types.ts';
+
+/** What the standing faults lay hands on. */
+export interface StandingPorts {
+  readonly tamper: CloudTamper;
+  /** Servers of the project, by id and name. */
+  readonly servers: () => readonly { readonly id: number; readonly name: string }[];
+  readonly condition: (node: string) => HostCondition | undefined;
+  readonly setCondition: (node: string, condition: HostCondition) => Promise<void>;
+  /** Leads a floating IP nowhere, whatever the record says. */
+  readonly leadNowhere: (address: string) => Promise<void>;
+  /** Rules between parties have changed. */
+  readonly network: () => Promise<void>;
+}
+
+/** Brings a fault that changes the world into force, and says how it is put right. The others are asked for when needed. */
+export async function beginStanding(fault: Fault, ports: StandingPorts): Promise<Standing | undefined> {
+  switch (fault.kind) {
+    case 'address-moved':
+    case 'address-deleted':
+    case 'address-unprotected':
+    case 'address-foreign':
+    case 'address-unrouted':
+      return beginAddress(fault, addressOf(fault, ports), ports);
+    case 'action-without-effect':
+      return {
+        note: 'addresses are led where the record says when it is cleared; power actions that did not happen stay undone',
+        undo: async () => {
+          for (const { id } of ports.tamper.floatingIPs()) await ports.tamper.reroute(id);
+          return undefined;
+        },
+      };
+    case 'node-hung':
+    case 'node-refusing':
+      return beginCondition(fault, ports);
+    case 'partition':
+    case 'latency':
+    case 'loss':
+    case 'firewall': {
+      await ports.network();
+      return {
+        note: 'in force',
+        undo: async () => {
+          await ports.network();
+          return undefined;
+        },
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+async function beginAddress(fault: Fault, fip: CloudFloatingIP, ports: StandingPorts): Promise<Standing> {
+  const { tamper } = ports;
+  const now = (): CloudFloatingIP | undefined => tamper.floatingIP(String(fip.id));
+  const nameOf = (id: number | null): string =>
+    id === null ? 'nobody' : (ports.servers().find((server) => server.id === id)?.name ?? `server ${id}`);
+  switch (fault.kind) {
+    case 'address-moved': {
+      const to = strangerOf(fault, fip, ports);
+      await tamper.move(fip.id, to.id);
+      return {
+        note: `${fip.ip} was moved from ${nameOf(fip.server)} to ${to.name}`,
+        undo: async () => {
+          const current = now();
+          if (current === undefined) return `${fip.ip} is gone; nothing was moved back`;
+          if (current.server !== to.id) return `somebody has assigned ${fip.ip} since; it was left there`;
+          const gone = fip.server !== null && !ports.servers().some((server) => server.id === fip.server);
+          await tamper.move(fip.id, gone ? null : fip.server);
+          return gone ? `the holder before is gone; ${fip.ip} is assigned to nobody` : undefined;
+        },
+      };
+    }
+    case 'address-deleted':
+    case 'address-foreign': {
+      const back = tamper.hide(fip.id);
+      if (fault.kind === 'address-deleted') await ports.leadNowhere(fip.ip);
+      return {
+        note: `${fip.ip} (id ${fip.id}) is no longer in the project`,
+        undo: async () => {
+          back?.();
+          await tamper.reroute(fip.id);
+          return undefined;
+        },
+      };
+    }
+    case 'address-unprotected': {
+      const was = tamper.isProtected(fip.id);
+      tamper.protect(fip.id, false);
+      return {
+        note: was ? `${fip.ip} can be deleted` : `${fip.ip} was not protected before`,
+        undo: async () => {
+          if (was) tamper.protect(fip.id, true);
+          return was && now() === undefined ? `${fip.ip} is gone` : undefined;
+        },
+      };
+    }
+    default:
+      // The rule in force is this fault itself: while it is there, every change of the route is swallowed.
+      await ports.leadNowhere(fip.ip);
+      return {
+        note: `${fip.ip} leads nowhere`,
+        undo: async () => {
+          await tamper.reroute(fip.id);
+          return undefined;
+        },
+      };
+  }
+}
+
+async function beginCondition(fault: Fault, ports: StandingPorts): Promise<Standing> {
+  const node = String(fault.parameters['node']);
+  const wanted = fault.kind === 'node-hung' ? 'hung' : 'refusing';
+  const before = ports.condition(node);
+  if (before !== 'up')
+    throw refused(
+      `${node} is ${before ?? 'gone'}`,
+      'Only a machine that is up can hang or refuse: see `fairlead lab info`.',
+    );
+  await ports.setCondition(node, wanted);
+  return {
+    note: `${node} is ${wanted}`,
+    undo: async () => {
+      if (ports.condition(node) !== wanted) return `${node} has been switched or deleted since; it was left so`;
+      await ports.setCondition(node, 'up');
+      return undefined;
+    },
+  };
+}
+
+function addressOf(fault: Fault, { tamper }: StandingPorts): CloudFloatingIP {
+  const which = fault.parameters['address'];
+  const fip = tamper.floatingIP(which === undefined ? undefined : String(which));
+  if (fip !== undefined) return fip;
+  const known = tamper.floatingIPs().map(({ ip, name }) => `${ip} (${name})`);
+  throw refused(
+    which === undefined ? `the project has ${known.length} floating IPs` : `the project has no floating IP ${which}`,
+    known.length === 0 ? 'Make one first, with `fairlead apply` or `hcloud`.' : `Give --address: ${known.join(', ')}.`,
+  );
+}
+
+function strangerOf(fault: Fault, fip: CloudFloatingIP, ports: StandingPorts): { id: number; name: string } {
+  const { node } = fault.parameters;
+  const to = ports
+    .servers()
+    .toReversed()
+    .find((server) => (node === undefined ? server.id !== fip.server : server.name === node));
+  if (to === undefined) throw refused('the project has no server that could take it', 'Give --node NAME.');
+  return to;
+}
+
+const refused = (why: string, next: string): Failure =>
+  new Failure({
+    code: 'lab-fault-impossible',
+    exit: EXIT.refused,
+    what: 'The fault was not set',
+    why,
+    state: 'The lab is as it was.',
+    next,
+  });

@@ -1,0 +1,90 @@
+import type { Clock } from '../../src/base/clock.ts';
+import { EXIT, Failure } from '../../src/base/failure.ts';
+import type { CloudFaults } from '../cloud/faults.ts';
+import type { Cloud, CloudEffects } from '../cloud/types.ts';
+import type { Fabric, FabricHost } from '../fabric/types.ts';
+import { ruleOf } from './catalogue.ts';
+import { cloudFaults } from './cloud.ts';
+import { withFaults } from './effects.ts';
+import { disturbancesOf, NETWORK_KINDS } from './network.ts';
+import { readFault } from './read.ts';
+import { createFaults, type Faults } from './registry.ts';
+import { beginStanding } from './standing.ts';
+import type { FaultReport } from './types.ts';
+
+/** The faults of one world, joined to its cloud, its machines and its network. */
+export interface WorldFaults {
+  readonly registry: Faults;
+  /** For `startCloud`. */
+  readonly cloud: CloudFaults;
+  effects(usual: CloudEffects): CloudEffects;
+  /** Reads, checks and sets; the names are those of the catalogue. Throws a Failure that says what would be right. */
+  set(kind: string, given: Readonly<Record<string, unknown>>): Promise<FaultReport>;
+}
+
+export interface WorldFaultPorts {
+  readonly clock: Clock;
+  readonly fabric: Fabric;
+  /** By the name `--token` takes. */
+  readonly tokens: Readonly<Record<'fairlead' | 'node' | 'read-only', string>>;
+  /** Asked only once the cloud is up. */
+  readonly cloud: () => Cloud;
+  readonly hosts: () => readonly FabricHost[];
+}
+
+export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
+  const { clock, fabric } = ports;
+  const host = (name: string): FabricHost | undefined => ports.hosts().find((each) => each.name === name);
+  const registry: Faults = createFaults({
+    clock,
+    begin: (fault) =>
+      beginStanding(fault, {
+        tamper: ports.cloud().tamper,
+        servers: () => ports.cloud().servers(),
+        condition: (node) => host(node)?.condition,
+        setCondition: async (node, condition) => host(node)?.setCondition(condition),
+        leadNowhere: (address) => fabric.route(address, undefined),
+        network: async () => fabric.disturb?.(disturbancesOf(registry)),
+      }),
+  });
+  return {
+    registry,
+    cloud: cloudFaults(registry, {
+      clock,
+      tokens: ports.tokens,
+      serverName: (id) =>
+        ports
+          .cloud()
+          .servers()
+          .find((server) => server.id === id)?.name,
+    }),
+    effects: (usual) => withFaults(usual, registry, (ip) => fabric.routed(ip)?.name),
+    set(kind, given) {
+      const names = {
+        nodes: ports
+          .cloud()
+          .servers()
+          .map((server) => server.name),
+      };
+      const spec = readFault(kind, given, names);
+      if (NETWORK_KINDS.has(kind) && fabric.disturb === undefined)
+        throw notHere(kind, `the ${fabric.kind} fabric has no rules between parties`);
+      if (kind === 'dns') throw notHere(kind, 'this lab has no DNS server');
+      if (ruleOf(kind)?.parameters.some((rule) => rule.form === 'address') !== true) return registry.set(spec);
+      // Named by its address from here on, so that what is led there can be told by it.
+      const { address } = spec.parameters;
+      const fip = ports.cloud().tamper.floatingIP(address === undefined ? undefined : String(address));
+      return registry.set(fip === undefined ? spec : { kind, parameters: { ...spec.parameters, address: fip.ip } });
+    },
+  };
+}
+
+const notHere = (kind: string, why: string): Failure =>
+  new Failure({
+    code: 'lab-fault-impossible',
+    exit: EXIT.refused,
+    what: `${kind} cannot be set here`,
+    why,
+    state: 'The lab is as it was.',
+    next: 'See `fairlead lab info` for what this lab is made of.',
+  });
