@@ -6,10 +6,13 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../src/base/clock.ts';
 import { EXIT, type ExitCode, Failure, textOf } from '../../src/base/failure.ts';
 import { waitFor } from '../../src/base/retry.ts';
+import { unshared } from '../fabric/netns/unshared.ts';
 import type { FaultReport } from '../faults/types.ts';
 import type { RequestRecord } from './audit.ts';
+import { callControl } from './control-call.ts';
 import type { DaemonMessage, LabInfo, LabOptions, LabRecord } from './info.ts';
-import { isAlive, killRecorded, type ProcessRecord } from './processes.ts';
+import { leftInside } from './places.ts';
+import { isAlive, killQuietly, killRecorded, type ProcessRecord } from './processes.ts';
 
 /** The running lab, as commands see it. */
 export interface LabClient {
@@ -20,6 +23,8 @@ export interface LabClient {
   setFault(kind: string, parameters: Readonly<Record<string, unknown>>): Promise<FaultReport>;
   /** One, or all. */
   clearFaults(id?: string): Promise<readonly FaultReport[]>;
+  /** Where commands run as `client` or as a node: the lab's process, and the namespace's file as that process sees it. */
+  place(name: string): Promise<{ readonly pid: number; readonly file?: string }>;
 }
 
 const recordFile = (state: string): string => path.join(state, 'lab.json');
@@ -38,16 +43,9 @@ export async function findLab(state: string): Promise<LabClient> {
   const record = await readRecord(state);
   if (record === undefined || !(await isAlive(record))) throw noLab(state);
   const call = async (method: string, where: string, content?: unknown): Promise<unknown> => {
-    let response: Response;
+    let answer: Awaited<ReturnType<typeof callControl>>;
     try {
-      response = await fetch(`${record.control.url}${where}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${record.control.token}`,
-          ...(content === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(content === undefined ? {} : { body: JSON.stringify(content) }),
-      });
+      answer = await callControl(record, method, where, content === undefined ? {} : { body: content });
     } catch (error) {
       throw new Failure({
         code: 'lab-silent',
@@ -57,9 +55,8 @@ export async function findLab(state: string): Promise<LabClient> {
         next: `Look into ${path.join(state, 'lab.log')}, or end it with \`fairlead lab down\`.`,
       });
     }
-    const body: unknown = await response.json();
-    if (!response.ok) throw failureOf(body);
-    return body;
+    if (!answer.ok) throw failureOf(answer.body);
+    return answer.body;
   };
   return {
     info: async () => (await call('GET', '/info')) as LabInfo,
@@ -77,6 +74,8 @@ export async function findLab(state: string): Promise<LabClient> {
       const where = id === undefined ? '/faults' : `/faults/${encodeURIComponent(id)}`;
       return ((await call('DELETE', where)) as { cleared: readonly FaultReport[] }).cleared;
     },
+    place: async (name) =>
+      (await call('GET', `/places/${encodeURIComponent(name)}`)) as { readonly pid: number; readonly file?: string },
   };
 }
 
@@ -117,12 +116,16 @@ export async function startLab(
   progress: (text: string) => void,
   signal: AbortSignal,
 ): Promise<LabInfo> {
+  const before = inNamespaces(options);
   await claimState(state);
   const log = await open(path.join(state, 'lab.log'), 'a', 0o600);
   // Beside this file: as source in a checkout, bundled in dist.
   const source = fileURLToPath(new URL('./daemon.ts', import.meta.url));
   const daemon = existsSync(source) ? source : fileURLToPath(new URL('./daemon.js', import.meta.url));
-  const child = spawn(process.execPath, [daemon, state, JSON.stringify(options)], {
+  const own = [daemon, state, JSON.stringify(options)];
+  const [program = process.execPath, ...args] = before.length === 0 ? [] : [...before, process.execPath];
+  const child = spawn(program, [...args, ...own], {
+    cwd: state,
     detached: true,
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
     // A lab never looks at the user's own cluster credentials.
@@ -179,6 +182,21 @@ export async function startLab(
   // From here on its record says whose folder this is.
   await rm(path.join(state, LOCK), { force: true });
   return (await findLab(state)).info();
+}
+
+/** In namespaces of its own, where the fabric is one of namespaces; `unshare` becomes the program, the pid stays. */
+function inNamespaces(options: LabOptions): readonly string[] {
+  if (options.fabric === 'loopback') return [];
+  const how = unshared(process.env);
+  if (typeof how !== 'string') return ['unshare', ...how.args];
+  throw new Failure({
+    code: 'lab-no-namespaces',
+    exit: EXIT.refused,
+    what: 'The lab cannot be built of network namespaces here',
+    why: how,
+    state: 'Nothing was started.',
+    next: 'Use --fabric loopback, which needs neither root nor namespaces.',
+  });
 }
 
 /** One lab a folder: refuses a folder that holds a running lab, or files that are not a lab's. */
@@ -244,11 +262,7 @@ export async function stopLab(ports: { clock: Clock }, state: string): Promise<{
   }
   const alive = await isAlive(record);
   if (alive) {
-    await fetch(`${record.control.url}/down`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${record.control.token}` },
-      signal: AbortSignal.timeout(5_000),
-    }).catch(() => undefined);
+    await callControl(record, 'POST', '/down', { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
     const gone = await waitFor(ports.clock, { everyMs: 50, timeoutMs: 15_000 }, async () =>
       (await isAlive(record)) ? undefined : true,
     );
@@ -267,4 +281,7 @@ async function readChildren(state: string): Promise<ProcessRecord[]> {
   }
 }
 
-const removeState = (state: string): Promise<void> => rm(state, { recursive: true, force: true, maxRetries: 5 });
+async function removeState(state: string): Promise<void> {
+  for (const pid of await leftInside(state)) killQuietly(pid);
+  await rm(state, { recursive: true, force: true, maxRetries: 5 });
+}

@@ -1,4 +1,4 @@
-import { serve } from '@hono/node-server';
+import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { Failure, textOf } from '../../src/base/failure.ts';
 import { CATALOGUE } from '../faults/catalogue.ts';
@@ -9,10 +9,13 @@ export interface Control {
   close(): Promise<void>;
 }
 
-/** How commands talk to the running lab: HTTP on an address of its own, with a token that stands in its state folder. */
+/** Where it listens: an address of the lab's, or, where no address of the lab is reachable from outside, a Unix socket. */
+export type ControlPlace = { readonly address: string; readonly port: number } | { readonly socket: string };
+
+/** How commands talk to the running lab: HTTP, with a token that stands in its state folder. */
 export async function startControl(
   world: World,
-  options: { address: string; port: number; token: string; onDown: () => void },
+  options: { at: ControlPlace; token: string; onDown: () => void },
 ): Promise<Control> {
   const app = new Hono();
   app.use(async (c, next) => {
@@ -41,6 +44,10 @@ export async function startControl(
     const result = await world.operate(name, verb);
     return c.json(result);
   });
+  app.get('/places/:name', (c) => {
+    const file = world.placeFile(c.req.param('name'));
+    return c.json({ pid: process.pid, ...(file === undefined ? {} : { file }) });
+  });
   app.get('/faults', (c) => c.json({ catalogue: CATALOGUE, faults: world.faults.registry.show() }));
   app.post('/faults/:kind', async (c) =>
     c.json(await world.faults.set(c.req.param('kind'), await c.req.json<Record<string, unknown>>())),
@@ -52,13 +59,16 @@ export async function startControl(
     return c.json({ ok: true });
   });
 
-  const server = serve({ fetch: app.fetch, hostname: options.address, port: options.port });
+  const { at } = options;
+  const server = createAdaptorServer({ fetch: app.fetch });
   await new Promise<void>((resolve, reject) => {
     server.once('listening', () => resolve());
     server.once('error', reject);
+    if ('socket' in at) server.listen(at.socket);
+    else server.listen(at.port, at.address);
   });
   return {
-    url: `http://${options.address}:${options.port}`,
+    url: 'socket' in at ? 'http://localhost' : `http://${at.address}:${at.port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

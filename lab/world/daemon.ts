@@ -11,6 +11,8 @@ import { startTimeOf } from './processes.ts';
 import { startWorld } from './world.ts';
 
 const CONTROL_PORT = 8421;
+/** In the state folder, which is this process' own folder then: the path of a socket may not be long. */
+const CONTROL_SOCKET = 'control.sock';
 
 const tell = (message: DaemonMessage): void => {
   if (process.send !== undefined && process.connected) process.send(message);
@@ -43,8 +45,10 @@ async function main(): Promise<void> {
   };
   const token = randomBytes(24).toString('hex');
   const control = await startControl(world, {
-    address: world.serviceAddress,
-    port: CONTROL_PORT,
+    at:
+      options.fabric === 'netns'
+        ? { socket: path.join('.', CONTROL_SOCKET) }
+        : { address: world.serviceAddress, port: CONTROL_PORT },
     token,
     // After the answer is out.
     onDown: () => setImmediate(() => void end(0)),
@@ -55,7 +59,7 @@ async function main(): Promise<void> {
   const record: LabRecord = {
     pid: process.pid,
     startTime: (await startTimeOf(process.pid)) ?? '',
-    control: { url: control.url, token },
+    control: { url: control.url, token, ...(options.fabric === 'netns' ? { socket: CONTROL_SOCKET } : {}) },
   };
   await writeAtomic(path.join(state, 'lab.json'), `${JSON.stringify(record)}\n`, 0o600);
   process.off('disconnect', abandoned);

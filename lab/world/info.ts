@@ -90,5 +90,10 @@ export interface LabRecord {
   readonly pid: number;
   /** Field 22 of /proc/PID/stat: a pid that was given to another process since has another one. */
   readonly startTime: string;
-  readonly control: { readonly url: string; readonly token: string };
+  readonly control: {
+    readonly url: string;
+    readonly token: string;
+    /** A Unix socket in the folder of the lab's process, where the lab has no address that is reachable from outside. */
+    readonly socket?: string;
+  };
 }

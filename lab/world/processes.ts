@@ -25,12 +25,14 @@ export const isAlive = async (process: ProcessRecord): Promise<boolean> =>
 
 /** Kills exactly this process; one that has ended, or whose pid another process has now, is left alone. */
 export async function killRecorded(record: ProcessRecord): Promise<void> {
-  if (await isAlive(record)) {
-    try {
-      process.kill(record.pid, 'SIGKILL');
-    } catch {
-      // It ended between the look and the signal.
-    }
+  if (await isAlive(record)) killQuietly(record.pid);
+}
+
+export function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended between the look and the signal.
   }
 }
 

@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../src/base/clock.ts';
-import { EXIT, Failure } from '../../src/base/failure.ts';
 import type { Random } from '../../src/base/random.ts';
 import { startCloud } from '../cloud/cloud.ts';
 import type { Cloud } from '../cloud/types.ts';
 import { startLoopback } from '../fabric/loopback.ts';
+import { startNetns } from '../fabric/netns/netns.ts';
 import { createWorldFaults, type WorldFaults } from '../faults/world.ts';
 import { findParts } from '../kubernetes/parts.ts';
 import { startControllers } from '../kubernetes/stand-ins/controllers.ts';
@@ -39,6 +39,8 @@ export interface World {
   readonly faults: WorldFaults;
   /** An address that belongs to no machine, for the control server. */
   readonly serviceAddress: string;
+  /** The file of the network namespace of a node or of `client`, as this process sees it; undefined: no such place. */
+  placeFile(name: string): string | undefined;
   info(): LabInfo;
   /** `delete`, `recreate`, `replace`, `power-off`, `power-on`, `reboot` of one node, through the cloud's API. */
   operate(node: string, verb: string): Promise<Record<string, unknown>>;
@@ -51,12 +53,12 @@ const FURNISHED_MS = 5_000;
 /** Brings up a cloud project with a running Talos cluster whose endpoint is its first control plane's own address. */
 export async function startWorld(options: WorldOptions): Promise<World> {
   const { clock, random, state, speed, progress } = options;
-  if (options.fabric === 'netns') throw notBuilt('--fabric netns');
   const parts = await findParts(options.parts, { clock, random, env: options.env });
   progress(`etcd: ${parts.etcd.backing}; kube-apiserver: ${parts.kubeApiserver.backing}`);
 
   const audit = createAudit(path.join(state, 'requests.jsonl'), () => clock.wall());
-  const fabric = await startLoopback({ random, clock });
+  const netns = options.fabric === 'netns' ? await startNetns({ random, dir: path.join(state, 'net') }) : undefined;
+  const fabric = netns ?? (await startLoopback({ random, clock }));
   const serviceAddress = fabric.allocate('service');
   const name = clusterName(random);
   const tokens = { own: token(random), node: token(random), readOnly: token(random) };
@@ -129,6 +131,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     audit,
     faults,
     serviceAddress,
+    placeFile: (place) => netns?.fileOf(place),
     info: () => describeWorld({ name, options, state, fabric, cloud: running, machines, parts, tokens }),
     operate: operations,
     async close() {
@@ -141,13 +144,3 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     },
   };
 }
-
-const notBuilt = (what: string): Failure =>
-  new Failure({
-    code: 'not-built',
-    exit: EXIT.usage,
-    what: `${what} is not built yet`,
-    why: 'this version of the lab has the loopback fabric only',
-    state: 'Nothing was started.',
-    next: 'Use --fabric loopback.',
-  });

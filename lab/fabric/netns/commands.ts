@@ -1,9 +1,14 @@
 import { spawn } from 'node:child_process';
 import { Failure } from '../../../src/base/failure.ts';
 
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** `ip` and `nft` live where a user's PATH may not lead. */
+export const withSbin = (env: Env): Env => ({ ...env, PATH: `${env['PATH'] ?? ''}:/usr/sbin:/sbin` });
+
 /** Runs a program to its end with `input` on stdin; a Failure with its own words when it fails. */
 export async function run(program: string, args: readonly string[], input = ''): Promise<void> {
-  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
+  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'], env: withSbin(process.env) });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   // It may end before it has read everything; its exit code tells.

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
+import { withSbin } from './commands.ts';
 
 /** The programs the fabric is built with: iproute2, nftables and util-linux. */
 const PROGRAMS = ['ip', 'nft', 'unshare', 'nsenter', 'mount', 'umount', 'sh'];
@@ -13,12 +14,12 @@ export function unshared(
   env: Readonly<Record<string, string | undefined>>,
 ): { readonly rootless: boolean; readonly args: readonly string[] } | string {
   if (process.platform !== 'linux') return `network namespaces are Linux', this is ${process.platform}`;
-  const missing = PROGRAMS.filter((program) => !found(program, env['PATH']));
+  const missing = PROGRAMS.filter((program) => !found(program, withSbin(env)['PATH']));
   if (missing.length > 0)
     return `not found on PATH: ${missing.join(', ')} (Debian: apt-get install iproute2 nftables util-linux)`;
   const rootless = process.getuid?.() !== 0;
   const args = ['--mount', '--net', '--propagation', 'private', ...(rootless ? ['--user', '--map-root-user'] : [])];
-  const tried = spawnSync('unshare', [...args, 'nft', 'list', 'ruleset'], { encoding: 'utf8' });
+  const tried = spawnSync('unshare', [...args, 'nft', 'list', 'ruleset'], { encoding: 'utf8', env: withSbin(env) });
   if (tried.status === 0) return { rootless, args };
   const said = tried.stderr.trim();
   return rootless
@@ -27,7 +28,7 @@ export function unshared(
 }
 
 function found(program: string, searchPath = ''): boolean {
-  return [...searchPath.split(':'), '/usr/sbin', '/sbin'].some((dir) => {
+  return searchPath.split(':').some((dir) => {
     try {
       accessSync(path.join(dir, program), constants.X_OK);
       return true;
