@@ -5,7 +5,7 @@ import { applyCommand, planCommand, statusCommand, verifyCommand } from './comma
 import { kubeconfigCommand, talosconfigCommand } from './commands/credentials.ts';
 import { labRoutes } from './lab/routes.ts';
 
-const routes = buildRouteMap({
+export const routes = buildRouteMap({
   routes: {
     init: initCommand,
     plan: planCommand,
