@@ -1,4 +1,5 @@
 import { buildRouteMap } from '@stricli/core';
+import { execCommand } from './exec.ts';
 import { faultRoutes } from './fault.ts';
 import { downCommand, infoCommand, upCommand } from './lifecycle.ts';
 import { nodeRoutes } from './node.ts';
@@ -10,6 +11,7 @@ export const labRoutes = buildRouteMap({
     down: downCommand,
     info: infoCommand,
     requests: requestsCommand,
+    exec: execCommand,
     node: nodeRoutes,
     fault: faultRoutes,
   },
@@ -17,7 +19,7 @@ export const labRoutes = buildRouteMap({
     brief: 'A pretend Hetzner project with a Talos cluster in it, on this machine',
     fullDescription: [
       'A pretend Hetzner project with a running Talos cluster, on this machine, that speaks the real protocols.',
-      'It needs Linux, no root and no network.',
+      'It needs Linux, no network, and (but for the fabric of namespaces) no root.',
       '',
       'Example:',
       '  fairlead lab up',
