@@ -1,4 +1,4 @@
-import { ApiError, invalidInput, notFound } from './errors.ts';
+import { ApiError, invalidInput, notFound, wordOf } from './errors.ts';
 import { list, type ListRules } from './listing.ts';
 import { type CloudContext, type Handler, ok, page, type Routes } from './routes.ts';
 import type { Action, Resource } from './state.ts';
@@ -28,10 +28,9 @@ export function actionRoutes(context: CloudContext): Routes {
     return action;
   };
   const show = (action: Action) => ok({ action: actionView(action) });
-  const ofKind = (path: string, type: 'server' | 'floating_ip'): Routes => {
+  const ofKind = (path: string, type: Resource['type'], known: ReadonlyMap<number, unknown>): Routes => {
     const resource = (id: string): void => {
-      const known = type === 'server' ? project.servers : project.floatingIPs;
-      if (!known.has(Number(id))) throw notFound(type.replace('_', ' '), id);
+      if (!known.has(Number(id))) throw notFound(wordOf(type), id);
     };
     const listOf: Handler = ({ url, param }) => {
       resource(param('id'));
@@ -64,7 +63,13 @@ export function actionRoutes(context: CloudContext): Routes {
       },
     },
     '/actions/:action': { GET: ({ param }) => show(one(all(), param('action'))) },
-    ...ofKind('/servers', 'server'),
-    ...ofKind('/floating_ips', 'floating_ip'),
+    ...ofKind('/servers', 'server', project.servers),
+    ...ofKind('/floating_ips', 'floating_ip', project.floatingIPs),
+    ...ofKind('/primary_ips', 'primary_ip', project.primaryIPs),
+    ...ofKind('/networks', 'network', project.networks),
+    ...ofKind('/load_balancers', 'load_balancer', project.loadBalancers),
+    ...ofKind('/firewalls', 'firewall', project.firewalls),
+    ...ofKind('/certificates', 'certificate', project.certificates),
+    ...ofKind('/zones', 'zone', project.zones),
   };
 }

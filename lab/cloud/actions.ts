@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/base/clock.ts';
 import { textOf } from '../../src/base/failure.ts';
 import type { Random } from '../../src/base/random.ts';
-import { isLocked } from './errors.ts';
+import { ApiError, isLocked, wordOf } from './errors.ts';
 import { type CloudFaults, NO_FAULTS } from './faults.ts';
 import type { Delay } from './knobs.ts';
 import type { Action, Project, Resource } from './state.ts';
@@ -9,7 +9,10 @@ import type { Action, Project, Resource } from './state.ts';
 export interface ActionSpec {
   readonly command: string;
   readonly resources: readonly Resource[];
-  /** Resources no other action may change meanwhile; default all but networks. */
+  /**
+   * Resources no other action may change meanwhile; default all but networks and zones. A network that is locked
+   * answers `conflict`, everything else `locked`.
+   */
   readonly locks?: readonly Resource[];
   readonly delay: Delay;
   /** Starts to run when this one has ended. */
@@ -25,6 +28,8 @@ export interface ActionRunner {
   isLocked(resource: Resource): boolean;
   /** Throws `locked`, for changes that are no action. */
   assertFree(resource: Resource): void;
+  /** Something that happens by itself, a while later; a failure is told in the lab's log. */
+  later(delay: Delay, effect: () => Promise<void> | void): void;
   /** Ends the waiting; running actions stay as they are. */
   close(): Promise<void>;
 }
@@ -39,7 +44,6 @@ class ActionError extends Error {
 }
 
 const keyOf = ({ type, id }: Resource): string => `${type}/${id}`;
-const WORDS = { server: 'server', floating_ip: 'floating IP', network: 'network' } as const;
 
 export function createActionRunner(ports: {
   readonly clock: Clock;
@@ -54,8 +58,15 @@ export function createActionRunner(ports: {
   const running = new Map<Action, Promise<void>>();
 
   const assertFree = (resource: Resource): void => {
-    if (locks.has(keyOf(resource))) throw isLocked(WORDS[resource.type]);
+    if (!locks.has(keyOf(resource))) return;
+    if (resource.type === 'network')
+      throw new ApiError(409, 'conflict', 'network changed during request, please retry');
+    throw isLocked(wordOf(resource.type));
   };
+
+  const wait = ([least, most]: Delay): Promise<void> =>
+    clock.sleep((least + random.next() * (most - least)) / speed, closing.signal);
+  const background = new Set<Promise<void>>();
 
   const run = async (action: Action, spec: ActionSpec): Promise<void> => {
     if (spec.after !== undefined) await running.get(spec.after);
@@ -87,7 +98,7 @@ export function createActionRunner(ports: {
 
   return {
     start(spec) {
-      const held = spec.locks ?? spec.resources.filter((resource) => resource.type !== 'network');
+      const held = spec.locks ?? spec.resources.filter(({ type }) => type !== 'network' && type !== 'zone');
       // A follow-up runs on what its forerunner holds, and takes the lock over.
       if (spec.after === undefined) for (const resource of held) assertFree(resource);
       const action: Action = {
@@ -114,9 +125,18 @@ export function createActionRunner(ports: {
     },
     isLocked: (resource) => locks.has(keyOf(resource)),
     assertFree,
+    later(delay, effect) {
+      const work = wait(delay)
+        .then(effect)
+        .catch((error: unknown) => {
+          if (!closing.signal.aborted) console.error(`cloud: ${textOf(error)}`);
+        })
+        .finally(() => background.delete(work));
+      background.add(work);
+    },
     async close() {
       closing.abort();
-      await Promise.all(running.values());
+      await Promise.all([...running.values(), ...background]);
     },
   };
 }

@@ -1,3 +1,5 @@
+import { invalidInput } from './errors.ts';
+
 /** What every project sees alike. Coordinates, names and zones are Hetzner's; the ids of ash, hil and sin are a guess. */
 export interface Location {
   readonly id: number;
@@ -43,6 +45,7 @@ export const datacenterOf = (place: Location) => ({
 export interface ServerType {
   readonly id: number;
   readonly name: string;
+  readonly architecture: 'x86' | 'arm';
   readonly cores: number;
   readonly memory: number;
   readonly disk: number;
@@ -51,12 +54,22 @@ export interface ServerType {
   readonly monthly: string;
 }
 
-/** The small shared x86 ones: enough to run Talos. The id of cx23 is Hetzner's, the others are a guess. */
+const serverType = (
+  id: number,
+  name: string,
+  architecture: ServerType['architecture'],
+  [cores, memory, disk]: readonly [number, number, number],
+  [hourly, monthly]: readonly [string, string],
+): ServerType => ({ id, name, architecture, cores, memory, disk, hourly, monthly });
+
+/** The small shared ones: enough to run Talos. The id of cx23 is Hetzner's, the others are a guess. */
 export const SERVER_TYPES: readonly ServerType[] = [
-  { id: 114, name: 'cx23', cores: 2, memory: 4, disk: 40, hourly: '0.0060000000', monthly: '3.4900000000' },
-  { id: 115, name: 'cx33', cores: 4, memory: 8, disk: 80, hourly: '0.0090000000', monthly: '5.4900000000' },
-  { id: 116, name: 'cx43', cores: 8, memory: 16, disk: 160, hourly: '0.0160000000', monthly: '9.4900000000' },
-  { id: 117, name: 'cx53', cores: 16, memory: 32, disk: 320, hourly: '0.0300000000', monthly: '17.4900000000' },
+  serverType(114, 'cx23', 'x86', [2, 4, 40], ['0.0060000000', '3.4900000000']),
+  serverType(115, 'cx33', 'x86', [4, 8, 80], ['0.0090000000', '5.4900000000']),
+  serverType(116, 'cx43', 'x86', [8, 16, 160], ['0.0160000000', '9.4900000000']),
+  serverType(117, 'cx53', 'x86', [16, 32, 320], ['0.0300000000', '17.4900000000']),
+  serverType(45, 'cax11', 'arm', [2, 4, 40], ['0.0064000000', '3.9900000000']),
+  serverType(93, 'cax21', 'arm', [4, 8, 80], ['0.0113000000', '6.9900000000']),
 ];
 
 export interface Image {
@@ -66,21 +79,88 @@ export interface Image {
   readonly description: string;
   readonly os_flavor: string;
   readonly os_version: string | null;
+  readonly architecture: 'x86' | 'arm';
 }
+
+const system = (id: number, os_flavor: string, os_version: string, architecture: Image['architecture']): Image => ({
+  id,
+  type: 'system',
+  name: `${os_flavor}-${os_version}`,
+  description: `${os_flavor.replace(/^./, (letter) => letter.toUpperCase())} ${os_version}`,
+  os_flavor,
+  os_version,
+  architecture,
+});
 
 /** Whatever image is named, the lab boots Talos: the image is only what the request says. */
 export const IMAGES: readonly Image[] = [
-  { id: 114690387, type: 'system', name: 'debian-12', description: 'Debian 12', os_flavor: 'debian', os_version: '12' },
-  { id: 310557660, type: 'system', name: 'debian-13', description: 'Debian 13', os_flavor: 'debian', os_version: '13' },
+  system(114690387, 'debian', '12', 'x86'),
+  system(310557660, 'debian', '13', 'x86'),
+  system(161547269, 'ubuntu', '24.04', 'x86'),
+  system(114690389, 'debian', '12', 'arm'),
+  system(310557662, 'debian', '13', 'arm'),
+  system(161547270, 'ubuntu', '24.04', 'arm'),
   {
-    id: 161547269,
-    type: 'system',
-    name: 'ubuntu-24.04',
-    description: 'Ubuntu 24.04',
-    os_flavor: 'ubuntu',
-    os_version: '24.04',
+    id: 321000001,
+    type: 'snapshot',
+    name: null,
+    description: 'Talos',
+    os_flavor: 'unknown',
+    os_version: null,
+    architecture: 'x86',
   },
-  { id: 321000001, type: 'snapshot', name: null, description: 'Talos', os_flavor: 'unknown', os_version: null },
+];
+
+export interface ISO {
+  readonly id: number;
+  readonly name: string;
+  readonly description: string;
+  readonly type: 'public';
+  readonly architecture: 'x86' | 'arm';
+}
+
+/** Hetzner offers Talos as a public ISO; the names and all but the first id are a guess. */
+export const ISOS: readonly ISO[] = [
+  { id: 125127, name: 'talos-v1.12-amd64.iso', description: 'Talos 1.12', type: 'public', architecture: 'x86' },
+  { id: 125128, name: 'talos-v1.12-arm64.iso', description: 'Talos 1.12', type: 'public', architecture: 'arm' },
+];
+
+export interface LoadBalancerType {
+  readonly id: number;
+  readonly name: string;
+  readonly maxConnections: number;
+  readonly maxServices: number;
+  readonly maxTargets: number;
+  readonly maxCertificates: number;
+  readonly hourly: string;
+  readonly monthly: string;
+  /** Bytes per month. */
+  readonly traffic: number;
+}
+
+const balancerType = (
+  id: number,
+  name: string,
+  [maxConnections, maxServices, maxTargets, maxCertificates]: readonly [number, number, number, number],
+  [hourly, monthly]: readonly [string, string],
+  terabytes: number,
+): LoadBalancerType => ({
+  id,
+  name,
+  maxConnections,
+  maxServices,
+  maxTargets,
+  maxCertificates,
+  hourly,
+  monthly,
+  traffic: terabytes * 1024 ** 4,
+});
+
+/** As documented in 2026; prices are a guess but for the first. */
+export const LOAD_BALANCER_TYPES: readonly LoadBalancerType[] = [
+  balancerType(1, 'lb11', [10_000, 5, 25, 10], ['0.0120000000', '7.4900000000'], 1),
+  balancerType(2, 'lb21', [20_000, 15, 75, 25], ['0.0320000000', '19.9900000000'], 2),
+  balancerType(3, 'lb31', [40_000, 30, 150, 50], ['0.0640000000', '39.9900000000'], 3),
 ];
 
 /** By id, or by the name or the digits that clients send in its place. */
@@ -89,4 +169,13 @@ export function byIdOrName<T extends { readonly id: number; readonly name: strin
   value: number | string,
 ): T | undefined {
   return items.find((item) => item.name === value) ?? items.find((item) => item.id === Number(value));
+}
+
+/** The image a request means: a name stands for one image per architecture. Throws invalid_input. */
+export function imageFor(value: number | string, { architecture }: ServerType): Image {
+  const fitting = IMAGES.filter((image) => image.architecture === architecture);
+  const found = byIdOrName(fitting, value);
+  if (found !== undefined) return found;
+  if (byIdOrName(IMAGES, value) === undefined) throw invalidInput('image', 'unknown image');
+  throw invalidInput('image', `image is not for ${architecture}`);
 }

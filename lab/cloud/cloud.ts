@@ -2,8 +2,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Failure, textOf } from '../../src/base/failure.ts';
+import { certificateRoutes } from './access/certificates.ts';
+import { firewallRoutes } from './access/firewalls.ts';
+import { placementGroupRoutes } from './access/placement-groups.ts';
+import { sshKeyRoutes } from './access/ssh-keys.ts';
 import { actionRoutes } from './action-routes.ts';
 import { createActionRunner } from './actions.ts';
+import { loadBalancerRoutes } from './balancers/routes.ts';
 import { byIdOrName, IMAGES, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
 import { NO_FAULTS } from './faults.ts';
 import { floatingIPRoutes } from './floating-ips.ts';
@@ -11,10 +16,16 @@ import { createApp } from './http.ts';
 import { type CloudKnobs, DEFAULT_KNOBS } from './knobs.ts';
 import { checkLabels } from './labels.ts';
 import { lookupRoutes } from './lookups.ts';
+import { networkById, place } from './networking/membership.ts';
+import { networkRoutes } from './networking/networks.ts';
+import { givePublicAddresses, primaryIPRoutes } from './networking/primary-ips.ts';
 import type { CloudContext } from './routes.ts';
 import { serverActionRoutes } from './server-actions.ts';
+import { serverMachineRoutes } from './server-machines.ts';
 import { serverRoutes } from './servers.ts';
 import { asCloudFloatingIP, asCloudServer, createProject, type Server } from './state.ts';
+import { rrsetRoutes } from './zones/rrset-routes.ts';
+import { zoneRoutes } from './zones/routes.ts';
 import { createTamper } from './tamper.ts';
 import type { Cloud, CloudOptions } from './types.ts';
 
@@ -23,7 +34,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const { clock, random, speed } = options;
   const project = createProject(random, options.network, clock.wall());
   const actions = createActionRunner({ clock, random, speed, project, faults: options.faults });
-  const settings = { ...DEFAULT_KNOBS, ...options.knobs };
+  const settings: CloudKnobs = {
+    ...DEFAULT_KNOBS,
+    ...options.knobs,
+    quotas: { ...DEFAULT_KNOBS.quotas, ...options.knobs?.quotas },
+  };
   const knobs: CloudKnobs = {
     ...settings,
     get quotas() {
@@ -35,7 +50,17 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     ...actionRoutes(context),
     ...serverRoutes(context),
     ...serverActionRoutes(context),
+    ...serverMachineRoutes(context),
     ...floatingIPRoutes(context),
+    ...primaryIPRoutes(context),
+    ...networkRoutes(context),
+    ...loadBalancerRoutes(context),
+    ...firewallRoutes(context),
+    ...placementGroupRoutes(context),
+    ...certificateRoutes(context),
+    ...sshKeyRoutes(context),
+    ...zoneRoutes(context),
+    ...rrsetRoutes(context),
     ...lookupRoutes(context),
   });
 
@@ -71,18 +96,21 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
         name: spec.name,
         status: 'running',
         created: clock.wall(),
-        publicIPv4: options.effects.allocate('public'),
+        publicIPv4: '',
         privateIPv4: options.effects.allocate('private'),
-        primaryIP: project.nextId(),
-        dnsPtr: null,
-        attached: { aliasIPs: [] },
+        networks: new Map(),
         type,
         image,
+        iso: null,
         location,
         labels: checkLabels(spec.labels),
         protection: { delete: false, rebuild: false },
         userData: spec.userData,
+        placementGroup: null,
       };
+      const network = networkById(project, project.firstNetwork);
+      added.networks.set(network.id, place(project, options, added, network, {}));
+      givePublicAddresses(context, added, { ipv4: undefined, ipv6: undefined });
       project.servers.set(added.id, added);
       return asCloudServer(added);
     },

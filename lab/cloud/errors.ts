@@ -12,6 +12,9 @@ export class ApiError extends Error {
   }
 }
 
+/** How a message names a kind of resource. */
+export const wordOf = (type: string): string => type.replaceAll('_', ' ').replace(/\bip\b/, 'IP');
+
 export const notFound = (what: string, id: number | string): ApiError =>
   new ApiError(404, 'not_found', `${what} with ID '${id}' not found`);
 

@@ -2,10 +2,19 @@ import { z } from 'zod';
 import { textOf } from '../../src/base/failure.ts';
 import * as body from './bodies.ts';
 import { byIdOrName, type Location, LOCATIONS } from './catalogue.ts';
-import { ApiError, invalidInput, isProtected, limitExceeded, notFound, notInTheLab, notUnique } from './errors.ts';
+import { ApiError, invalidInput, isProtected, limitExceeded, notFound, notUnique } from './errors.ts';
 import { list, type ListRules } from './listing.ts';
+import { dnsPtrChange } from './reverse-dns.ts';
 import { type Call, type CloudContext, created, noContent, ok, page, type Routes } from './routes.ts';
-import { type Action, asCloudFloatingIP, asCloudServer, type FloatingIP, floatingIPsOf, type Server } from './state.ts';
+import {
+  type Action,
+  asCloudFloatingIP,
+  asCloudServer,
+  type FloatingIP,
+  floatingIPsOf,
+  primaryIPOf,
+  type Server,
+} from './state.ts';
 import { actionView, floatingIPView } from './views.ts';
 
 const CREATE = z.object({
@@ -29,7 +38,8 @@ export function floatingIPRoutes(context: CloudContext): Routes {
     key: 'floating_ips',
     filters: { name: (fip) => fip.name },
     labels: (fip) => fip.labels,
-    sorts: { id: (fip) => fip.id, created: (fip) => fip.created.getTime() },
+    // By name is not documented, but its own CLI asks for it (guess).
+    sorts: { id: (fip) => fip.id, name: (fip) => fip.name, created: (fip) => fip.created.getTime() },
     perPageAboveLimit: knobs.perPageAboveLimit,
   };
   const find = ({ param }: Call): FloatingIP => {
@@ -46,15 +56,26 @@ export function floatingIPRoutes(context: CloudContext): Routes {
     if ([...project.floatingIPs.values()].some((fip) => fip !== self && fip.name === name))
       throw notUnique('name', 'floating IP');
   };
-  const lead = (fip: FloatingIP, server: Server | undefined) =>
-    options.effects.routed(asCloudFloatingIP({ ...fip, server: server?.id ?? null }), server && asCloudServer(server));
+  /** The lab's fabric carries no IPv6: there, an assignment is a record and nothing else. */
+  const lead = async (fip: FloatingIP, server: Server | undefined): Promise<void> => {
+    if (fip.type === 'ipv6') return;
+    await options.effects.routed(
+      asCloudFloatingIP({ ...fip, server: server?.id ?? null }),
+      server && asCloudServer(server),
+    );
+  };
   /** Where no action tells of a failure, the lab's log does. */
   const leadNowhere = (fip: FloatingIP): void =>
     void lead(fip, undefined).catch((error: unknown) => console.error(`cloud: ${fip.ip}: ${textOf(error)}`));
   const setting = (fip: FloatingIP, command: string, effect: () => void): Action =>
     actions.start({ command, resources: [{ id: fip.id, type: 'floating_ip' }], delay: knobs.delays.setting, effect });
 
-  const checkAssign = (server: Server, home: Location, fip: FloatingIP | undefined): void => {
+  const checkAssign = (server: Server, home: Location, type: FloatingIP['type'], fip: FloatingIP | undefined): void => {
+    if (primaryIPOf(project, { type: 'server', id: server.id }, type) === undefined) {
+      const { status, code } = knobs.noPrimaryIP;
+      const message = `server has no primary ${type}, which a floating ${type} needs`;
+      throw new ApiError(status, code, message, { fields: [{ name: 'server', messages: [message] }] });
+    }
     if (server.location.network_zone !== home.network_zone) {
       const { status, code } = knobs.crossZone;
       const message = `server is in network zone ${server.location.network_zone}, the floating IP in ${home.network_zone}`;
@@ -84,12 +105,11 @@ export function floatingIPRoutes(context: CloudContext): Routes {
     const server = wanted.server == null ? undefined : serverOf(wanted.server);
     const home = wanted.home_location == null ? server?.location : byIdOrName(LOCATIONS, wanted.home_location);
     if (home === undefined) throw invalidInput('home_location', 'a known home_location or a server is needed');
-    if (wanted.type === 'ipv6') throw notInTheLab('IPv6');
     if (wanted.name != null) unique(wanted.name);
     if (project.floatingIPs.size >= knobs.quotas.floatingIPs)
       throw limitExceeded('floating_ip_limit', 'floating IP limit exceeded');
     if (server !== undefined) {
-      checkAssign(server, home, undefined);
+      checkAssign(server, home, wanted.type, undefined);
       if (knobs.assignLocksServer) actions.assertFree({ id: server.id, type: 'server' });
     }
     const id = project.nextId();
@@ -98,9 +118,10 @@ export function floatingIPRoutes(context: CloudContext): Routes {
       // The API names it when the request does not; how is a guess.
       name: wanted.name ?? `floating-ip-${id}`,
       description: wanted.description ?? '',
-      ip: options.effects.allocate('floating'),
+      type: wanted.type,
+      ip: wanted.type === 'ipv4' ? options.effects.allocate('floating') : `${project.nextPrefix()}::/64`,
       server: null,
-      dnsPtr: null,
+      dnsPtr: new Map(),
       home,
       created: options.clock.wall(),
       labels: wanted.labels ?? {},
@@ -149,7 +170,7 @@ export function floatingIPRoutes(context: CloudContext): Routes {
         const server = serverOf(body.readBody(z.object({ server: body.id }), call.body).server);
         if (fip.server === server.id && knobs.assignToHolder !== 'ok')
           throw new ApiError(422, knobs.assignToHolder, 'floating IP is already assigned');
-        checkAssign(server, fip.home, fip);
+        checkAssign(server, fip.home, fip.type, fip);
         return created({ action: actionView(assign(fip, server)) });
       },
     },
@@ -188,11 +209,7 @@ export function floatingIPRoutes(context: CloudContext): Routes {
     '/floating_ips/:id/actions/change_dns_ptr': {
       POST: (call) => {
         const fip = find(call);
-        const change = body.readBody(z.object({ ip: z.string(), dns_ptr: z.string().nullish() }), call.body);
-        if (change.ip !== fip.ip) throw new ApiError(422, 'ip_not_owned', `${change.ip} is not this floating IP`);
-        const action = setting(fip, 'change_dns_ptr', () => {
-          fip.dnsPtr = change.dns_ptr ?? null;
-        });
+        const action = setting(fip, 'change_dns_ptr', dnsPtrChange([fip], call.body));
         return created({ action: actionView(action) });
       },
     },

@@ -18,9 +18,31 @@ export interface CloudKnobs {
     readonly power: Delay;
     readonly network: Delay;
     readonly setting: Delay;
+    readonly createLoadBalancer: Delay;
+    readonly loadBalancer: Delay;
+    readonly firewall: Delay;
+    readonly zone: Delay;
+    /** How long label selectors take to follow labels: "within seconds". */
+    readonly labelSelector: Delay;
   };
   /** Per project; Hetzner raises them on request. */
-  readonly quotas: { readonly servers: number; readonly floatingIPs: number; readonly floatingIPsPerServer: number };
+  readonly quotas: {
+    readonly servers: number;
+    readonly floatingIPs: number;
+    readonly floatingIPsPerServer: number;
+    readonly primaryIPs: number;
+    readonly networks: number;
+    readonly loadBalancers: number;
+    readonly firewalls: number;
+    readonly firewallsPerServer: number;
+    readonly rulesPerFirewall: number;
+    readonly placementGroups: number;
+    readonly serversPerPlacementGroup: number;
+    readonly certificates: number;
+    readonly sshKeys: number;
+    readonly zones: number;
+    readonly recordsPerZone: number;
+  };
   /** One bucket per project, shared by all its tokens. Some projects report 7200. */
   readonly rateLimit: { readonly capacity: number; readonly refillPerSecond: number };
   /** Assigning an address to the server that has it already. The documented `floating_ip_assigned` does not say when: guess. */
@@ -31,6 +53,21 @@ export interface CloudKnobs {
   readonly unassignUnassigned: { readonly status: number; readonly code: string };
   /** Assigning across network zones: status and code are a guess. */
   readonly crossZone: { readonly status: number; readonly code: string };
+  /** A floating IP needs a server with a Primary IP of its family; how the refusal reads is a guess. */
+  readonly noPrimaryIP: { readonly status: number; readonly code: string };
+  /**
+   * Targets of type `ip` have to be dedicated servers of the same account. The lab has none: which addresses pass for
+   * one ('any' = all that are not the cloud's own) is a guess by nature.
+   */
+  readonly robotAddresses: 'any' | readonly string[];
+  /** Upper bounds of a health check, in seconds and counts; no document names them: guess. */
+  readonly healthCheckLimits: { readonly interval: number; readonly timeout: number; readonly retries: number };
+  /** A server that a label selector finds but that is not in the balancer's network: guess. */
+  readonly selectorSkipsUnattached: boolean;
+  /** `add_records` with a TTL other than the record set has: guess. */
+  readonly addRecordsTTL: 'refuse' | 'keep';
+  /** What a zone says of its delegation; the lab has no registry to ask. */
+  readonly delegationStatus: 'valid' | 'partially-valid' | 'invalid' | 'lame' | 'unregistered' | 'unknown';
   /** A write with a read-only token. `token_readonly` (401) gave way to `forbidden`; the status of the new one is a guess. */
   readonly readOnlyWrite: Readonly<Record<Era, { readonly status: number; readonly code: string }>>;
   /** `per_page` above the limit: guess (refused; the other reading would be to cut it). */
@@ -51,13 +88,41 @@ export const DEFAULT_KNOBS: CloudKnobs = {
     power: [1_000, 3_000],
     network: [1_000, 3_000],
     setting: [200, 600],
+    createLoadBalancer: [5_000, 10_000],
+    loadBalancer: [1_000, 3_000],
+    firewall: [500, 1_500],
+    zone: [200, 600],
+    labelSelector: [1_000, 5_000],
   },
-  quotas: { servers: 10, floatingIPs: 10, floatingIPsPerServer: 20 },
+  // Documented: servers, floating IPs, balancers, firewalls, groups, zones and records. The others are a guess.
+  quotas: {
+    servers: 10,
+    floatingIPs: 10,
+    floatingIPsPerServer: 20,
+    primaryIPs: 40,
+    networks: 50,
+    loadBalancers: 20,
+    firewalls: 50,
+    firewallsPerServer: 5,
+    rulesPerFirewall: 50,
+    placementGroups: 50,
+    serversPerPlacementGroup: 10,
+    certificates: 100,
+    sshKeys: 100,
+    zones: 25,
+    recordsPerZone: 500,
+  },
   rateLimit: { capacity: 3_600, refillPerSecond: 1 },
   assignToHolder: 'ok',
   assignLocksServer: true,
   unassignUnassigned: { status: 422, code: 'service_error' },
   crossZone: { status: 422, code: 'invalid_input' },
+  noPrimaryIP: { status: 422, code: 'invalid_input' },
+  robotAddresses: 'any',
+  healthCheckLimits: { interval: 60, timeout: 60, retries: 5 },
+  selectorSkipsUnattached: true,
+  addRecordsTTL: 'refuse',
+  delegationStatus: 'valid',
   readOnlyWrite: {
     '2025': { status: 401, code: 'token_readonly' },
     'until-2026-09': { status: 401, code: 'token_readonly' },

@@ -11,6 +11,8 @@ export interface ListRules<T> {
   readonly labels?: (item: T) => Labels;
   readonly sorts?: Readonly<Record<string, (item: T) => string | number>>;
   readonly perPageAboveLimit: 'refuse' | 'cut';
+  /** Most entries of a page; 50 unless told. */
+  readonly maxPerPage?: number;
 }
 
 export interface Listed {
@@ -26,7 +28,7 @@ export interface Listed {
 export function list<T>(items: readonly T[], url: URL, rules: ListRules<T>, view: (item: T) => unknown): Listed {
   const query = url.searchParams;
   const page = positive(query, 'page', 1);
-  const perPage = perPageOf(query, rules.perPageAboveLimit);
+  const perPage = perPageOf(query, rules.perPageAboveLimit, rules.maxPerPage ?? MAX_PER_PAGE);
   const found = sorted(items.filter(filterOf(query, rules)), query, rules);
   const last = Math.max(1, Math.ceil(found.length / perPage));
   const previous = page > 1 ? Math.min(page - 1, last) : null;
@@ -75,11 +77,11 @@ function sorted<T>(items: T[], query: URLSearchParams, rules: ListRules<T>): T[]
   });
 }
 
-function perPageOf(query: URLSearchParams, above: 'refuse' | 'cut'): number {
+function perPageOf(query: URLSearchParams, above: 'refuse' | 'cut', most: number): number {
   const wanted = positive(query, 'per_page', DEFAULT_PER_PAGE);
-  if (wanted <= MAX_PER_PAGE) return wanted;
-  if (above === 'cut') return MAX_PER_PAGE;
-  throw invalidInput('per_page', `per_page must be at most ${MAX_PER_PAGE}`);
+  if (wanted <= most) return wanted;
+  if (above === 'cut') return most;
+  throw invalidInput('per_page', `per_page must be at most ${most}`);
 }
 
 function positive(query: URLSearchParams, name: string, otherwise: number): number {

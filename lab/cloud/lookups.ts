@@ -1,16 +1,13 @@
-import { createHash } from 'node:crypto';
-import { z } from 'zod';
-import * as body from './bodies.ts';
-import { datacenterOf, IMAGES, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
-import { ApiError, invalidInput, notFound, notInTheLab, notUnique } from './errors.ts';
-import { type Call, type CloudContext, created, noContent, ok, readOnly, type Routes } from './routes.ts';
-import { list } from './listing.ts';
-import type { SSHKey } from './state.ts';
-import { imageView, networkView, primaryIPView, serverTypeView, time } from './views.ts';
+import { loadBalancerTypeView } from './balancers/view.ts';
+import { datacenterOf, IMAGES, ISOS, LOAD_BALANCER_TYPES, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
+import { ApiError, notInTheLab } from './errors.ts';
+import { pricingView } from './pricing.ts';
+import { type CloudContext, ok, readOnly, type Routes } from './routes.ts';
+import { imageView, isoView, serverTypeView } from './views.ts';
 
 /** Everything that clients look up on their way to servers and addresses. */
 export function lookupRoutes(context: CloudContext): Routes {
-  const { project, options, knobs } = context;
+  const { options, knobs } = context;
   const { perPageAboveLimit } = knobs;
   const byName = { name: (item: { readonly name: string | null }) => item.name ?? '' };
   const sorts = {
@@ -58,7 +55,7 @@ export function lookupRoutes(context: CloudContext): Routes {
       () => IMAGES,
       {
         key: 'images',
-        filters: { ...byName, type: (i) => i.type, architecture: () => 'x86', status: () => 'available' },
+        filters: { ...byName, type: (i) => i.type, architecture: (i) => i.architecture, status: () => 'available' },
         labels: () => ({}),
         sorts: { ...sorts, created: () => 0 },
         perPageAboveLimit,
@@ -66,33 +63,27 @@ export function lookupRoutes(context: CloudContext): Routes {
       (image) => imageView(image, options.era),
     ),
     ...readOnly(
-      '/networks',
-      'network',
-      () => [project.network],
-      { key: 'networks', filters: byName, labels: () => ({}), sorts, perPageAboveLimit },
-      (network) => networkView(network, project),
+      '/load_balancer_types',
+      'load_balancer_type',
+      () => LOAD_BALANCER_TYPES,
+      { key: 'load_balancer_types', filters: byName, sorts, perPageAboveLimit },
+      loadBalancerTypeView,
     ),
     ...readOnly(
-      '/primary_ips',
-      'primary_ip',
-      () => [...project.servers.values()].map((server) => primaryIPView(server, options.era)),
+      '/isos',
+      'iso',
+      () => ISOS,
       {
-        key: 'primary_ips',
-        filters: { ...byName, ip: (p) => p.ip },
-        labels: () => ({}),
-        sorts: { ...sorts, created: (p) => p.created },
+        key: 'isos',
+        filters: { ...byName, architecture: (iso) => iso.architecture },
+        sorts: { ...sorts, created: () => 0 },
         perPageAboveLimit,
       },
-      (primary) => primary,
+      isoView,
     ),
+    '/pricing': { GET: () => ok({ pricing: pricingView() }) },
     ...datacenterRoutes(context),
-    ...sshKeyRoutes(context),
-    ...nothing('/firewalls', 'firewall', 'firewalls'),
-    ...nothing('/load_balancers', 'load_balancer', 'load balancers'),
     ...nothing('/volumes', 'volume', 'volumes'),
-    ...nothing('/placement_groups', 'placement_group', 'placement groups'),
-    ...nothing('/certificates', 'certificate', 'certificates'),
-    ...nothing('/isos', 'iso', 'ISOs'),
   };
 }
 
@@ -125,74 +116,6 @@ function datacenterRoutes({ options, knobs }: CloudContext): Routes {
       GET: (call) => {
         const reply = listAll(call);
         return { ...reply, body: { ...reply.body, recommendation: all[0]?.id ?? 1 } };
-      },
-    },
-  };
-}
-
-/** Clients that create servers look for keys, and some bring one. Nothing in the lab is ever logged in to with them. */
-function sshKeyRoutes({ project, options, knobs }: CloudContext): Routes {
-  const view = (key: SSHKey) => ({
-    id: key.id,
-    name: key.name,
-    fingerprint: key.fingerprint,
-    public_key: key.publicKey,
-    labels: key.labels,
-    created: time(key.created),
-  });
-  const find = ({ param }: Call): SSHKey => {
-    const key = project.sshKeys.get(Number(param('id')));
-    if (key === undefined) throw notFound('SSH key', param('id'));
-    return key;
-  };
-  const create = (call: Call) => {
-    const wanted = body.readBody(
-      z.object({ name: z.string().min(1), public_key: z.string().min(1), labels: body.labels.nullish() }),
-      call.body,
-    );
-    const encoded = wanted.public_key.trim().split(/\s+/)[1];
-    if (encoded === undefined) throw invalidInput('public_key', 'is not an SSH public key');
-    const fingerprint = (
-      createHash('md5').update(Buffer.from(encoded, 'base64')).digest('hex').match(/../g) ?? []
-    ).join(':');
-    const keys = [...project.sshKeys.values()];
-    if (keys.some((key) => key.name === wanted.name)) throw notUnique('name', 'SSH key');
-    if (keys.some((key) => key.fingerprint === fingerprint)) throw notUnique('public_key', 'SSH key');
-    const key: SSHKey = {
-      id: project.nextId(),
-      name: wanted.name,
-      fingerprint,
-      publicKey: wanted.public_key,
-      labels: wanted.labels ?? {},
-      created: options.clock.wall(),
-    };
-    project.sshKeys.set(key.id, key);
-    return created({ ssh_key: view(key) });
-  };
-  return {
-    '/ssh_keys': {
-      GET: ({ url }) => {
-        const listed = list(
-          [...project.sshKeys.values()],
-          url,
-          {
-            key: 'ssh_keys',
-            filters: { name: (k) => k.name, fingerprint: (k) => k.fingerprint },
-            labels: (k) => k.labels,
-            sorts: { id: (k) => k.id, name: (k) => k.name },
-            perPageAboveLimit: knobs.perPageAboveLimit,
-          },
-          view,
-        );
-        return { status: 200, body: listed.body, link: listed.link };
-      },
-      POST: create,
-    },
-    '/ssh_keys/:id': {
-      GET: (call) => ok({ ssh_key: view(find(call)) }),
-      DELETE: (call) => {
-        project.sshKeys.delete(find(call).id);
-        return noContent;
       },
     },
   };

@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import * as body from './bodies.ts';
-import { ApiError, invalidInput, notFound, notInTheLab } from './errors.ts';
+import { ApiError, notFound, notInTheLab } from './errors.ts';
 import type { Delay } from './knobs.ts';
+import { freeAliases, networkById, place } from './networking/membership.ts';
+import type { Network } from './networking/network-state.ts';
+import { dnsPtrChange } from './reverse-dns.ts';
 import { type Call, type CloudContext, created, type Handler, type Reply, type Routes } from './routes.ts';
-import { type Action, asCloudServer, type Server } from './state.ts';
+import { serversChanged } from './servers-changed.ts';
+import { type Action, asCloudServer, type Attachment, type Server } from './state.ts';
 import type { CloudEffects, CloudServer } from './types.ts';
 import { actionView } from './views.ts';
 
@@ -27,7 +31,12 @@ const POWER: Readonly<Record<string, PowerAction>> = {
   reset: { command: 'reset_server', effect: 'reset', from: 'running', to: 'running' },
 };
 
-const NETWORK = z.object({ network: body.id, ip: z.string().nullish(), alias_ips: z.array(z.ipv4()).nullish() });
+const NETWORK = z.object({
+  network: body.id,
+  ip: z.string().nullish(),
+  ip_range: z.string().nullish(),
+  alias_ips: z.array(z.ipv4()).nullish(),
+});
 
 /** What can be done to a server. */
 export function serverActionRoutes(context: CloudContext): Routes {
@@ -43,13 +52,13 @@ export function serverActionRoutes(context: CloudContext): Routes {
     command: string,
     delay: Delay,
     effect: () => Promise<void> | void,
-    network = false,
+    network?: Network,
   ): Action =>
     actions.start({
       command,
       resources: [
         { id: server.id, type: 'server' },
-        ...(network ? ([{ id: project.network.id, type: 'network' }] as const) : []),
+        ...(network === undefined ? [] : ([{ id: network.id, type: 'network' }] as const)),
       ],
       delay,
       effect,
@@ -76,22 +85,31 @@ export function serverActionRoutes(context: CloudContext): Routes {
       return reply(action);
     };
 
-  const networkOf = (id: number): void => {
-    if (id !== project.network.id) throw notFound('network', id);
-  };
-  const attachedTo = (server: Server, id: number): void => {
-    networkOf(id);
-    if (server.attached === undefined)
+  /** Where the server is in the network that the request names. */
+  const attachedTo = (server: Server, id: number): { network: Network; now: Attachment } => {
+    const network = networkById(project, id);
+    const now = server.networks.get(id);
+    if (now === undefined)
       throw new ApiError(422, 'server_not_attached_to_network', 'server is not attached to this network');
+    return { network, now };
   };
-  /** An alias may not be anybody's address or alias. */
-  const freeAliases = (server: Server, aliases: readonly string[]): void => {
-    if (new Set(aliases).size !== aliases.length) throw invalidInput('alias_ips', 'an address is named twice');
-    for (const alias of aliases)
-      for (const other of project.servers.values())
-        if (other.privateIPv4 === alias || (other !== server && other.attached?.aliasIPs.includes(alias) === true))
-          throw new ApiError(422, 'ip_not_available', `${alias} is already in use`);
-  };
+  const onNetwork = (
+    name: 'attach_to_network' | 'detach_from_network' | 'change_alias_ips',
+    check: (server: Server, call: Call) => { network: Network; effect: () => void },
+  ): Routes => ({
+    [`/servers/:id/actions/${name}`]: {
+      POST: (call) => {
+        const server = find(call);
+        const { network, effect } = check(server, call);
+        const land = async (): Promise<void> => {
+          // A network that is gone meanwhile has no members.
+          if (project.networks.has(network.id)) effect();
+          await serversChanged(context);
+        };
+        return reply(start(server, name, knobs.delays.network, land, network));
+      },
+    },
+  });
 
   return {
     ...Object.fromEntries(
@@ -117,80 +135,40 @@ export function serverActionRoutes(context: CloudContext): Routes {
     '/servers/:id/actions/change_dns_ptr': {
       POST: (call) => {
         const server = find(call);
-        const change = body.readBody(z.object({ ip: z.string(), dns_ptr: z.string().nullish() }), call.body);
-        if (change.ip !== server.publicIPv4)
-          throw new ApiError(422, 'ip_not_owned', `${change.ip} is not an address of this server`);
-        return reply(
-          start(server, 'change_dns_ptr', knobs.delays.setting, () => {
-            server.dnsPtr = change.dns_ptr ?? null;
-          }),
+        const own = [...project.primaryIPs.values()].filter(
+          ({ assignee }) => assignee?.type === 'server' && assignee.id === server.id,
         );
+        return reply(start(server, 'change_dns_ptr', knobs.delays.setting, dnsPtrChange(own, call.body)));
       },
     },
-    '/servers/:id/actions/attach_to_network': {
-      POST: (call) => {
-        const server = find(call);
-        const wanted = body.readBody(NETWORK, call.body);
-        networkOf(wanted.network);
-        if (server.attached !== undefined)
-          throw new ApiError(422, 'server_already_attached', 'server is already attached to this network');
-        // A machine of the lab has its private address from its first day.
-        if (wanted.ip != null && wanted.ip !== server.privateIPv4)
-          throw new ApiError(422, 'ip_not_available', `in this lab the server can only be ${server.privateIPv4}`);
-        const aliases = wanted.alias_ips ?? [];
-        freeAliases(server, aliases);
-        return reply(
-          start(
-            server,
-            'attach_to_network',
-            knobs.delays.network,
-            () => {
-              server.attached = { aliasIPs: aliases };
-            },
-            true,
-          ),
-        );
-      },
-    },
-    '/servers/:id/actions/detach_from_network': {
-      POST: (call) => {
-        const server = find(call);
-        attachedTo(server, body.readBody(NETWORK, call.body).network);
-        return reply(
-          start(
-            server,
-            'detach_from_network',
-            knobs.delays.network,
-            () => {
-              server.attached = undefined;
-            },
-            true,
-          ),
-        );
-      },
-    },
-    '/servers/:id/actions/change_alias_ips': {
-      POST: (call) => {
-        const server = find(call);
-        const wanted = body.readBody(NETWORK.extend({ alias_ips: z.array(z.ipv4()) }), call.body);
-        attachedTo(server, wanted.network);
-        freeAliases(server, wanted.alias_ips);
-        return reply(
-          start(
-            server,
-            'change_alias_ips',
-            knobs.delays.network,
-            () => {
-              // The whole list is replaced, never added to.
-              server.attached = { aliasIPs: wanted.alias_ips };
-            },
-            true,
-          ),
-        );
-      },
-    },
+    ...onNetwork('attach_to_network', (server, call) => {
+      const wanted = body.readBody(NETWORK, call.body);
+      const network = networkById(project, wanted.network);
+      const attachment = place(project, options, server, network, wanted);
+      freeAliases(project, network, attachment.aliasIPs, server);
+      return { network, effect: () => server.networks.set(network.id, attachment) };
+    }),
+    ...onNetwork('detach_from_network', (server, call) => {
+      const { network } = attachedTo(server, body.readBody(NETWORK, call.body).network);
+      return { network, effect: () => server.networks.delete(network.id) };
+    }),
+    ...onNetwork('change_alias_ips', (server, call) => {
+      const wanted = body.readBody(NETWORK.extend({ alias_ips: z.array(z.ipv4()) }), call.body);
+      const { network, now } = attachedTo(server, wanted.network);
+      freeAliases(project, network, wanted.alias_ips, server);
+      // The whole list is replaced, never added to.
+      return { network, effect: () => server.networks.set(network.id, { ip: now.ip, aliasIPs: wanted.alias_ips }) };
+    }),
     ...Object.fromEntries(
-      ['rebuild', 'change_type', 'attach_iso', 'detach_iso', 'enable_rescue', 'create_image'].map((name) => [
+      [
+        'enable_rescue',
+        'disable_rescue',
+        'create_image',
+        'enable_backup',
+        'disable_backup',
+        'reset_password',
+        'request_console',
+      ].map((name) => [
         `/servers/:id/actions/${name}`,
         {
           POST: (call: Call) => {

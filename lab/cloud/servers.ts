@@ -1,9 +1,14 @@
 import { z } from 'zod';
+import { checkRoom } from './access/placement-groups.ts';
 import * as body from './bodies.ts';
-import { byIdOrName, IMAGES, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
-import { ApiError, invalidInput, isProtected, limitExceeded, notFound, notInTheLab, notUnique } from './errors.ts';
+import { byIdOrName, imageFor, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
+import { invalidInput, isProtected, limitExceeded, notFound, notInTheLab, notUnique } from './errors.ts';
 import { list, type ListRules } from './listing.ts';
+import { metricsView } from './metrics.ts';
+import { networkById, place } from './networking/membership.ts';
+import { freePrimaryIP, givePublicAddresses, releasePrimaryIPs } from './networking/primary-ips.ts';
 import { type Call, type CloudContext, created, ok, page, type Routes } from './routes.ts';
+import { serversChanged } from './servers-changed.ts';
 import { asCloudFloatingIP, asCloudServer, floatingIPsOf, type Server } from './state.ts';
 import { actionView, serverView } from './views.ts';
 
@@ -14,6 +19,8 @@ const CREATE = z.object({
   server_type: body.idOrName,
   image: body.idOrName,
   location: body.idOrName.nullish(),
+  // Taken until July 2026.
+  datacenter: body.idOrName.nullish(),
   ssh_keys: z.array(body.idOrName).nullish(),
   user_data: z.string().nullish(),
   start_after_create: z.boolean().nullish(),
@@ -23,7 +30,12 @@ const CREATE = z.object({
   firewalls: z.array(z.object({ firewall: body.id })).nullish(),
   placement_group: body.id.nullish(),
   public_net: z
-    .object({ enable_ipv4: z.boolean().nullish(), ipv4: body.id.nullish(), ipv6: body.id.nullish() })
+    .object({
+      enable_ipv4: z.boolean().nullish(),
+      enable_ipv6: z.boolean().nullish(),
+      ipv4: body.id.nullish(),
+      ipv6: body.id.nullish(),
+    })
     .nullish(),
 });
 
@@ -48,24 +60,37 @@ export function serverRoutes(context: CloudContext): Routes {
     if ([...project.servers.values()].some((s) => s !== self && s.name === name)) throw notUnique('name', 'server');
   };
 
+  const locationOf = ({ location, datacenter }: { location?: unknown; datacenter?: unknown }) => {
+    const named =
+      location ?? (options.era === '2025' && typeof datacenter === 'string' ? datacenter.split('-')[0] : null);
+    return typeof named === 'string' || typeof named === 'number' ? byIdOrName(LOCATIONS, named) : LOCATIONS[0];
+  };
+
   const create = (call: Call) => {
     const wanted = body.readBody(CREATE, call.body);
     const type = byIdOrName(SERVER_TYPES, wanted.server_type);
     if (type === undefined) throw invalidInput('server_type', 'unknown server type');
-    const image = byIdOrName(IMAGES, wanted.image);
-    if (image === undefined) throw invalidInput('image', 'unknown image');
-    const location = wanted.location == null ? LOCATIONS[0] : byIdOrName(LOCATIONS, wanted.location);
+    const image = imageFor(wanted.image, type);
+    const location = locationOf(wanted);
     if (location === undefined) throw invalidInput('location', 'unknown location');
     if (Buffer.byteLength(wanted.user_data ?? '') > USER_DATA_LIMIT)
       throw invalidInput('user_data', `must be at most ${USER_DATA_LIMIT} bytes`);
-    for (const network of wanted.networks ?? []) if (network !== project.network.id) throw notFound('network', network);
+    const networks = (wanted.networks ?? []).map((network) => networkById(project, network));
     for (const key of wanted.ssh_keys ?? [])
       if (byIdOrName([...project.sshKeys.values()], key) === undefined) throw notFound('SSH key', key);
     if ((wanted.volumes ?? []).length > 0) throw notInTheLab('volumes');
-    if ((wanted.firewalls ?? []).length > 0) throw notInTheLab('firewalls');
-    if (wanted.placement_group != null) throw notInTheLab('placement groups');
-    if (wanted.public_net?.enable_ipv4 === false) throw notInTheLab('servers without a public IPv4 address');
-    if (wanted.public_net?.ipv4 != null || wanted.public_net?.ipv6 != null) throw notInTheLab('unassigned primary IPs');
+    const firewalls = (wanted.firewalls ?? []).map(({ firewall: id }) => {
+      const firewall = project.firewalls.get(id);
+      if (firewall === undefined) throw notFound('firewall', id);
+      return firewall;
+    });
+    if (firewalls.length > knobs.quotas.firewallsPerServer)
+      throw limitExceeded('firewalls_per_server', 'server has the most firewalls it can have');
+    if (wanted.placement_group != null) checkRoom(context, wanted.placement_group);
+    const wantedNet = wanted.public_net ?? {};
+    if (wantedNet.enable_ipv4 === false) throw notInTheLab('servers without a public IPv4 address');
+    const ownIPv4 = wantedNet.ipv4 == null ? undefined : freePrimaryIP(project, wantedNet.ipv4, 'ipv4', location);
+    const ownIPv6 = wantedNet.ipv6 == null ? undefined : freePrimaryIP(project, wantedNet.ipv6, 'ipv6', location);
     unique(wanted.name);
     if (project.servers.size >= knobs.quotas.servers) throw limitExceeded('server_limit', 'server limit exceeded');
 
@@ -75,19 +100,26 @@ export function serverRoutes(context: CloudContext): Routes {
       name: wanted.name,
       status: 'initializing',
       created: options.clock.wall(),
-      publicIPv4: options.effects.allocate('public'),
+      publicIPv4: '',
       privateIPv4: options.effects.allocate('private'),
-      primaryIP: project.nextId(),
-      dnsPtr: null,
-      attached: (wanted.networks ?? []).length > 0 ? { aliasIPs: [] } : undefined,
+      networks: new Map(),
       type,
       image,
+      iso: null,
       location,
       labels: wanted.labels ?? {},
       protection: { delete: false, rebuild: false },
       userData: wanted.user_data ?? '',
+      placementGroup: wanted.placement_group ?? null,
     };
+    for (const network of networks) server.networks.set(network.id, place(project, options, server, network, {}));
+    givePublicAddresses(context, server, {
+      ipv4: ownIPv4,
+      ipv6: wantedNet.enable_ipv6 === false ? 'none' : ownIPv6,
+    });
     project.servers.set(server.id, server);
+    for (const firewall of firewalls)
+      firewall.appliedTo = [...firewall.appliedTo, { type: 'server', server: server.id }];
     const resources = [{ id: server.id, type: 'server' }] as const;
     const action = actions.start({
       command: 'create_server',
@@ -96,6 +128,7 @@ export function serverRoutes(context: CloudContext): Routes {
       effect: async () => {
         server.status = start ? 'starting' : 'off';
         await orElse(options.effects.serverCreated(asCloudServer(server)), () => (server.status = 'off'));
+        await serversChanged(context);
       },
     });
     const next = start
@@ -122,11 +155,15 @@ export function serverRoutes(context: CloudContext): Routes {
 
   const erase = async (server: Server): Promise<void> => {
     for (const fip of floatingIPsOf(project, server.id)) {
-      await options.effects.routed(asCloudFloatingIP({ ...fip, server: null }), undefined);
+      if (fip.type === 'ipv4') await options.effects.routed(asCloudFloatingIP({ ...fip, server: null }), undefined);
       fip.server = null;
     }
     await options.effects.serverDeleted(asCloudServer(server));
     project.servers.delete(server.id);
+    releasePrimaryIPs(project, { type: 'server', id: server.id });
+    for (const firewall of project.firewalls.values())
+      firewall.appliedTo = firewall.appliedTo.filter((t) => t.type !== 'server' || t.server !== server.id);
+    await serversChanged(context);
   };
   const remove = (call: Call) => {
     const server = find(call);
@@ -160,6 +197,7 @@ export function serverRoutes(context: CloudContext): Routes {
         if (change.name != null) unique(change.name, server);
         server.name = change.name ?? server.name;
         server.labels = change.labels ?? server.labels;
+        if (change.labels != null) actions.later(knobs.delays.labelSelector, () => serversChanged(context));
         return ok({ server: view(server) });
       },
       DELETE: remove,
@@ -167,7 +205,7 @@ export function serverRoutes(context: CloudContext): Routes {
     '/servers/:id/metrics': {
       GET: (call) => {
         find(call);
-        throw new ApiError(422, 'unsupported_error', 'this lab has no metrics');
+        return ok(metricsView(call.url, ['cpu', 'disk', 'network']));
       },
     },
   };

@@ -11,7 +11,8 @@ export type Era = '2025' | 'until-2026-09' | 'from-2026-10';
 export interface CloudServer {
   readonly id: number;
   readonly name: string;
-  readonly status: 'running' | 'initializing' | 'starting' | 'stopping' | 'off' | 'deleting';
+  readonly status: 'running' | 'initializing' | 'starting' | 'stopping' | 'off' | 'deleting' | 'rebuilding';
+  /** Empty while it has no Primary IP. */
   readonly publicIPv4: string;
   readonly privateIPv4: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -77,6 +78,11 @@ export interface CloudTarget {
   /** Public or private, as `use_private_ip` says. */
   readonly address: string;
   readonly usePrivateIP: boolean;
+  /**
+   * Whether the lab's fabric carries the address. It does not for networks that were made later and for targets of type
+   * `ip`: such an address is never dialled, and stays unhealthy as one that nobody answers at.
+   */
+  readonly carried: boolean;
 }
 
 /** A load balancer as the data plane needs to know it. A snapshot: every change is told anew. */
@@ -133,6 +139,10 @@ export interface CloudEffects {
   reset(server: CloudServer): Promise<void>;
   /** Where the address leads from now on; undefined = nowhere. */
   routed(floatingIP: CloudFloatingIP, server: CloudServer | undefined): Promise<void>;
+  /** A Primary IP was given to a server (which is off) or taken from it; undefined = it leads nowhere. */
+  primaryIPRouted?(ip: string, server: CloudServer | undefined): Promise<void>;
+  /** The server's disk was written anew: nothing of what ran there is left. It boots with `userData`. */
+  rebuilt?(server: CloudServer): Promise<void>;
   /** A balancer was made or changed (targets that come and go by their labels included). In force when it resolves. */
   loadBalancerChanged?(balancer: CloudLoadBalancer): Promise<void>;
   loadBalancerDeleted?(balancer: CloudLoadBalancer): Promise<void>;
@@ -155,7 +165,7 @@ export interface CloudOptions {
   /** Private network that new servers are attached to when a request names it. */
   readonly network: { readonly name: string; readonly ipRange: string };
   /** What is guessed about the API, or differs between projects; the rest as in DEFAULT_KNOBS. */
-  readonly knobs?: Partial<CloudKnobs>;
+  readonly knobs?: Partial<Omit<CloudKnobs, 'quotas'>> & { readonly quotas?: Partial<CloudKnobs['quotas']> };
   /** Trouble on purpose. */
   readonly faults?: CloudFaults;
 }

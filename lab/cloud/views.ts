@@ -1,12 +1,21 @@
-import { datacenterOf, type Image, LOCATIONS, type Location, type ServerType } from './catalogue.ts';
-import { type Action, type FloatingIP, floatingIPsOf, type Network, type Project, type Server } from './state.ts';
+import { datacenterOf, type Image, type ISO, LOCATIONS, type Location, type ServerType } from './catalogue.ts';
+import { firewallsOf } from './access/firewall-rules.ts';
+import { list } from './listing.ts';
+import { gatewayOf } from './networking/membership.ts';
+import type { Network } from './networking/network-state.ts';
+import type { PrimaryIP } from './networking/primary-ip-state.ts';
+import { defaultPtr, dnsPtrView } from './reverse-dns.ts';
+import {
+  type Action,
+  type FloatingIP,
+  floatingIPsOf,
+  type PlacementGroup,
+  primaryIPOf,
+  type Project,
+  type Server,
+} from './state.ts';
+import { time } from './times.ts';
 import type { Era } from './types.ts';
-
-/** RFC 3339 to the second, as the API writes it. */
-export const time = (date: Date): string => `${date.toISOString().slice(0, 19)}Z`;
-
-/** What Hetzner's own reverse names look like. */
-const defaultPtr = (ip: string): string => `static.${ip.split('.').toReversed().join('.')}.clients.your-server.de`;
 
 export const actionView = (action: Action) => ({
   id: action.id,
@@ -24,9 +33,9 @@ export const floatingIPView = (fip: FloatingIP) => ({
   name: fip.name,
   description: fip.description,
   ip: fip.ip,
-  type: 'ipv4',
+  type: fip.type,
   server: fip.server,
-  dns_ptr: [{ ip: fip.ip, dns_ptr: fip.dnsPtr ?? defaultPtr(fip.ip) }],
+  dns_ptr: dnsPtrView(fip),
   home_location: fip.home,
   blocked: false,
   created: time(fip.created),
@@ -44,7 +53,7 @@ export const serverTypeView = (type: ServerType) => ({
   disk: type.disk,
   storage_type: 'local',
   cpu_type: 'shared',
-  architecture: 'x86',
+  architecture: type.architecture,
   prices: LOCATIONS.map((place) => ({
     location: place.name,
     price_hourly: { net: type.hourly, gross: type.hourly },
@@ -79,7 +88,18 @@ export const imageView = (image: Image, era: Era) => ({
   ...(era === 'from-2026-10' ? { deprecation: null } : {}),
   deleted: null,
   labels: {},
-  architecture: 'x86',
+  architecture: image.architecture,
+});
+
+export const isoView = (iso: ISO) => ({ ...iso, deprecation: null });
+
+export const placementGroupView = (group: PlacementGroup, project: Project) => ({
+  id: group.id,
+  name: group.name,
+  type: 'spread',
+  labels: group.labels,
+  created: time(group.created),
+  servers: [...project.servers.values()].filter((s) => s.placementGroup === group.id).map((s) => s.id),
 });
 
 /** `location` came beside `datacenter` in December 2025; the old one left in July 2026. */
@@ -89,91 +109,118 @@ const placeOf = (place: Location, era: Era) =>
 const macOf = (id: number): string =>
   `86:00:00:${[16, 8, 0].map((shift) => ((id >> shift) & 0xff).toString(16).padStart(2, '0')).join(':')}`;
 
-export const serverView = (server: Server, project: Project, locked: boolean, era: Era) => ({
-  id: server.id,
-  name: server.name,
-  status: server.status,
-  created: time(server.created),
-  public_net: {
-    ipv4: {
-      id: server.primaryIP,
-      ip: server.publicIPv4,
+function publicNetView(server: Server, project: Project) {
+  const holder = { type: 'server', id: server.id } as const;
+  const [ipv4, ipv6] = [primaryIPOf(project, holder, 'ipv4'), primaryIPOf(project, holder, 'ipv6')];
+  return {
+    ipv4: ipv4 && {
+      id: ipv4.id,
+      ip: ipv4.ip,
       blocked: false,
-      dns_ptr: server.dnsPtr ?? defaultPtr(server.publicIPv4),
+      dns_ptr: ipv4.dnsPtr.get(ipv4.ip) ?? defaultPtr(ipv4.ip),
     },
-    // The lab has no IPv6, and says so as the API does of a server without such a Primary IP.
-    ipv6: null,
-    floating_ips: floatingIPsOf(project, server.id).map((fip) => fip.id),
-    firewalls: [],
-  },
-  private_net:
-    server.attached === undefined
-      ? []
-      : [
-          {
-            network: project.network.id,
-            ip: server.privateIPv4,
-            alias_ips: server.attached.aliasIPs,
-            mac_address: macOf(server.id),
-          },
-        ],
-  server_type: serverTypeView(server.type),
-  ...placeOf(server.location, era),
-  image: imageView(server.image, era),
-  iso: null,
-  rescue_enabled: false,
-  locked,
-  backup_window: null,
-  outgoing_traffic: 0,
-  ingoing_traffic: 0,
-  included_traffic: 21_990_232_555_520,
-  protection: server.protection,
-  labels: server.labels,
-  volumes: [],
-  load_balancers: [],
-  primary_disk_size: server.type.disk,
-  placement_group: null,
-});
+    ipv6: ipv6 && { id: ipv6.id, ip: ipv6.ip, blocked: false, dns_ptr: dnsPtrView(ipv6) },
+  };
+}
 
-export const primaryIPView = (server: Server, era: Era) => ({
-  id: server.primaryIP,
-  name: `primary_ip-${server.primaryIP}`,
-  ip: server.publicIPv4,
-  type: 'ipv4',
-  assignee_id: server.id,
-  assignee_type: 'server',
-  auto_delete: true,
+export function serverView(server: Server, project: Project, locked: boolean, era: Era) {
+  const { ipv4 = null, ipv6 = null } = publicNetView(server, project);
+  const group = server.placementGroup === null ? undefined : project.placementGroups.get(server.placementGroup);
+  return {
+    id: server.id,
+    name: server.name,
+    status: server.status,
+    created: time(server.created),
+    public_net: {
+      ipv4,
+      ipv6,
+      floating_ips: floatingIPsOf(project, server.id).map((fip) => fip.id),
+      firewalls: firewallsOf(project, server).map(({ id }) => ({ id, status: 'applied' })),
+    },
+    private_net: [...server.networks].map(([network, { ip, aliasIPs }]) => ({
+      network,
+      ip,
+      alias_ips: aliasIPs,
+      mac_address: macOf(server.id + (network === project.firstNetwork ? 0 : network)),
+    })),
+    server_type: serverTypeView(server.type),
+    ...placeOf(server.location, era),
+    image: imageView(server.image, era),
+    iso: server.iso && isoView(server.iso),
+    rescue_enabled: false,
+    locked,
+    backup_window: null,
+    outgoing_traffic: 0,
+    ingoing_traffic: 0,
+    included_traffic: 21_990_232_555_520,
+    protection: server.protection,
+    labels: server.labels,
+    volumes: [],
+    load_balancers: [...project.loadBalancers.values()]
+      .filter(({ targets }) =>
+        targets.some((t) =>
+          t.type === 'server' ? t.server === server.id : t.type !== 'ip' && t.servers.includes(server.id),
+        ),
+      )
+      .map(({ id }) => id),
+    primary_disk_size: server.type.disk,
+    placement_group: group === undefined ? null : placementGroupView(group, project),
+  };
+}
+
+export const primaryIPView = (ip: PrimaryIP, era: Era) => ({
+  id: ip.id,
+  name: ip.name,
+  ip: ip.ip,
+  type: ip.type,
+  assignee_id: ip.assignee?.id ?? null,
+  // Unassigned ones said `server` until the summer of 2026.
+  assignee_type: ip.assignee?.type ?? (era === '2025' ? 'server' : 'unassigned'),
+  auto_delete: ip.autoDelete,
   blocked: false,
-  created: time(server.created),
-  dns_ptr: [{ ip: server.publicIPv4, dns_ptr: server.dnsPtr ?? defaultPtr(server.publicIPv4) }],
-  labels: {},
-  ...placeOf(server.location, era),
-  protection: { delete: false },
+  created: time(ip.created),
+  dns_ptr: dnsPtrView(ip),
+  labels: ip.labels,
+  ...placeOf(ip.location, era),
+  protection: ip.protection,
 });
-
-const firstAddress = (cidr: string): string => {
-  const octets = (cidr.split('/')[0] ?? '').split('.').map(Number);
-  return [...octets.slice(0, 3), (octets[3] ?? 0) + 1].join('.');
-};
 
 export const networkView = (network: Network, project: Project) => ({
   id: network.id,
   name: network.name,
   created: time(network.created),
   ip_range: network.ipRange,
-  subnets: [
-    {
-      type: 'cloud',
-      ip_range: network.ipRange,
-      network_zone: 'eu-central',
-      gateway: firstAddress(network.ipRange),
-      vswitch_id: null,
-    },
-  ],
-  routes: [],
-  servers: [...project.servers.values()].filter((s) => s.attached !== undefined).map((s) => s.id),
-  load_balancers: [],
-  protection: { delete: false },
-  labels: {},
-  expose_routes_to_vswitch: false,
+  subnets: network.subnets.map((subnet) => ({
+    type: subnet.type,
+    ip_range: subnet.ipRange,
+    network_zone: subnet.networkZone,
+    gateway: gatewayOf(network),
+    vswitch_id: subnet.vswitch,
+  })),
+  routes: network.routes,
+  servers: [...project.servers.values()].filter((s) => s.networks.has(network.id)).map((s) => s.id),
+  load_balancers: [...project.loadBalancers.values()]
+    .filter((b) => b.attached?.network === network.id)
+    .map((b) => b.id),
+  protection: network.protection,
+  labels: network.labels,
+  expose_routes_to_vswitch: network.exposeRoutesToVSwitch,
 });
+
+/** Who is in a network (since October 2026; the names of states are a guess). */
+export function networkMembersView(network: Network, project: Project, url: URL, perPageAboveLimit: 'refuse' | 'cut') {
+  const subnet = network.subnets[0]?.ipRange ?? null;
+  const servers = [...project.servers.values()].flatMap(({ id, networks }) => {
+    const place = networks.get(network.id);
+    return place === undefined
+      ? []
+      : [{ type: 'server', id, ip: place.ip, status: 'attached', alias_ips: place.aliasIPs, subnet }];
+  });
+  const balancers = [...project.loadBalancers.values()].flatMap(({ id, attached }) =>
+    attached?.network === network.id
+      ? [{ type: 'load_balancer', id, ip: attached.ip, status: 'attached', alias_ips: [], subnet }]
+      : [],
+  );
+  const rules = { key: 'members', sorts: { id: (member: { id: number }) => member.id }, perPageAboveLimit };
+  return list([...servers, ...balancers], url, rules, (member) => member).body;
+}

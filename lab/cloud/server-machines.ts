@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { checkRoom } from './access/placement-groups.ts';
+import * as body from './bodies.ts';
+import { byIdOrName, imageFor, ISOS, SERVER_TYPES } from './catalogue.ts';
+import { ApiError, invalidInput, notFound } from './errors.ts';
+import type { Delay } from './knobs.ts';
+import { type Call, type CloudContext, created, type Routes } from './routes.ts';
+import { asCloudFloatingIP, asCloudServer, floatingIPsOf, type Server } from './state.ts';
+import { actionView } from './views.ts';
+
+interface Change {
+  readonly command: string;
+  readonly delay: Delay;
+  readonly effect: () => Promise<void> | void;
+  /** What the answer says beside the action. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+/** What changes the machine itself: its disk, its size, what lies in its drive, and where it stands. */
+export function serverMachineRoutes(context: CloudContext): Routes {
+  const { project, options, knobs, actions } = context;
+
+  const on = (name: string, change: (server: Server, call: Call) => Change): Routes => ({
+    [`/servers/:id/actions/${name}`]: {
+      POST: (call) => {
+        const server = project.servers.get(Number(call.param('id')));
+        if (server === undefined) throw notFound('server', call.param('id'));
+        const { command, delay, effect, extra } = change(server, call);
+        const action = actions.start({ command, resources: [{ id: server.id, type: 'server' }], delay, effect });
+        if (name === 'rebuild') server.status = 'rebuilding';
+        return created({ action: actionView(action), ...extra });
+      },
+    },
+  });
+  const isOff = (server: Server): void => {
+    if (server.status !== 'off') throw new ApiError(422, 'server_not_stopped', 'server must be powered off');
+  };
+
+  return {
+    ...on('rebuild', (server, call) => {
+      const wanted = body.readBody(z.object({ image: body.idOrName, user_data: z.string().nullish() }), call.body);
+      if (server.protection.rebuild) throw new ApiError(423, 'protected', 'Server rebuild is protected');
+      const image = imageFor(wanted.image, server.type);
+      const before = server.status;
+      return {
+        command: 'rebuild_server',
+        delay: knobs.delays.createServer,
+        // As at creation: a password is told only where there is no key, and the lab has nothing to log in to.
+        extra: { root_password: null },
+        effect: async () => {
+          server.image = image;
+          server.userData = wanted.user_data ?? server.userData;
+          server.status = 'running';
+          if (options.effects.rebuilt === undefined) {
+            server.status = before;
+            throw new Error('this world cannot write a disk anew');
+          }
+          await options.effects.rebuilt(asCloudServer(server));
+          // What was led to it is led to it again.
+          for (const fip of floatingIPsOf(project, server.id))
+            if (fip.type === 'ipv4') await options.effects.routed(asCloudFloatingIP(fip), asCloudServer(server));
+        },
+      };
+    }),
+    ...on('change_type', (server, call) => {
+      const wanted = body.readBody(
+        z.object({ server_type: body.idOrName, upgrade_disk: z.boolean().nullish() }),
+        call.body,
+      );
+      const type = byIdOrName(SERVER_TYPES, wanted.server_type);
+      if (type === undefined) throw invalidInput('server_type', 'unknown server type');
+      isOff(server);
+      if (type.architecture !== server.type.architecture || type.disk < server.type.disk)
+        throw new ApiError(422, 'invalid_server_type', 'the server cannot become one of this type');
+      const effect = (): void => {
+        server.type = type;
+      };
+      return { command: 'change_server_type', delay: knobs.delays.power, effect };
+    }),
+    ...on('attach_iso', (server, call) => {
+      const iso = byIdOrName(ISOS, body.readBody(z.object({ iso: body.idOrName }), call.body).iso);
+      if (iso === undefined) throw notFound('iso', 'as named');
+      const effect = (): void => {
+        server.iso = iso;
+      };
+      return { command: 'attach_iso', delay: knobs.delays.setting, effect };
+    }),
+    ...on('detach_iso', (server) => {
+      const effect = (): void => {
+        server.iso = null;
+      };
+      return { command: 'detach_iso', delay: knobs.delays.setting, effect };
+    }),
+    ...on('add_to_placement_group', (server, call) => {
+      const { placement_group: group } = body.readBody(z.object({ placement_group: body.id }), call.body);
+      isOff(server);
+      if (server.placementGroup !== null)
+        throw new ApiError(422, 'already_in_placement_group', 'server is already in a placement group');
+      checkRoom(context, group);
+      const effect = (): void => {
+        server.placementGroup = group;
+      };
+      return { command: 'add_to_placement_group', delay: knobs.delays.setting, effect };
+    }),
+    ...on('remove_from_placement_group', (server) => {
+      if (server.placementGroup === null)
+        throw new ApiError(422, 'not_in_placement_group', 'server is in no placement group');
+      const effect = (): void => {
+        server.placementGroup = null;
+      };
+      return { command: 'remove_from_placement_group', delay: knobs.delays.setting, effect };
+    }),
+  };
+}
