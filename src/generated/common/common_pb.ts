@@ -2,7 +2,7 @@
 // @generated from file common/common.proto (package common, syntax proto3)
 /* eslint-disable */
 
-// What every message of Talos' older API carries. Only what fairlead uses; numbers as in ../docs/reference (Talos 1.11-1.14).
+// What every message of Talos' older API carries. Only what fairlead uses; numbers as in Talos 1.11 to 1.14.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
