@@ -1,16 +1,16 @@
 import type { CloudLoadBalancer, CloudService } from '../cloud/types.ts';
-import type { FabricHost } from '../fabric/types.ts';
+import type { Fabric, FabricHost } from '../fabric/types.ts';
 import { createServiceProxy, type ServiceProxy } from './service.ts';
 import { type BalancerPorts, type Balancers, DEFAULT_BALANCER_KNOBS } from './types.ts';
 
 /** What balancers of the lab do otherwise than Hetzner's, for `lab info`. */
-export const BALANCER_LIMITS: readonly string[] = [
-  'Load balancers pass TCP on: an http service is not read, an https service and a port below 1024 do not listen.',
+export const balancerLimits = (fabric: Fabric): readonly string[] => [
+  `Load balancers pass TCP on: an http service is not read, an https service does not listen${leastPort(fabric) > 1 ? ', nor does one on a port below 1024' : ''}; both are checked.`,
   'What a load balancer tells by the PROXY protocol are addresses inside the lab, not those of the client.',
 ];
 
-/** Lower ports need root. */
-const LEAST_PORT = 1024;
+/** Lower ports need root, which a lab is only inside namespaces of its own. */
+const leastPort = (fabric: Fabric): number => (fabric.kind === 'loopback' ? 1024 : 1);
 
 interface Balancer {
   readonly host: FabricHost;
@@ -55,7 +55,7 @@ export function startBalancers(ports: BalancerPorts): Balancers {
     for (const [port, proxy] of balancer.services) {
       if (description.services.some((service) => service.listenPort === port)) continue;
       balancer.services.delete(port);
-      if (port >= LEAST_PORT) await balancer.host.shut(port);
+      if (port >= leastPort(fabric)) await balancer.host.shut(port);
       proxy.close();
     }
     for (const service of description.services) {
@@ -69,7 +69,7 @@ export function startBalancers(ports: BalancerPorts): Balancers {
     const { host } = balancer;
     const proxy = createServiceProxy({ ...ports, knobs, hidden: host.hidden }, description, service);
     balancer.services.set(service.listenPort, proxy);
-    if (service.protocol === 'https' || service.listenPort < LEAST_PORT) {
+    if (service.protocol === 'https' || service.listenPort < leastPort(fabric)) {
       ports.log(`${description.name}:${service.listenPort}: ${service.protocol} does not listen in this lab`);
       return;
     }

@@ -46,6 +46,8 @@ export interface NodePorts {
   readonly audit: Audit;
   /** http://…/v1 of the cloud, for the VIP operator. */
   readonly cloudUrl: string;
+  /** http://… where http://169.254.169.254 would be. Absent: the node knows its server's id from its facts alone. */
+  readonly metadataUrl?: string;
   /** Machines of the same cluster that are up now, this one excluded. */
   readonly peers: () => readonly Peer[];
   /** Folder for keys, data and logs of this machine's disk. */

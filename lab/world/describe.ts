@@ -3,6 +3,7 @@ import type { Cloud } from '../cloud/types.ts';
 import type { Fabric } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
 import { NODE_LIMITS } from '../talos/limits.ts';
+import type { DataPlane } from './data-plane.ts';
 import type { LabInfo, LabNodeInfo, LabOptions } from './info.ts';
 import type { Machine, Machines } from './machines.ts';
 
@@ -13,6 +14,7 @@ export interface Describable {
   readonly fabric: Fabric;
   readonly cloud: Cloud;
   readonly machines: Machines;
+  readonly dataPlane: Pick<DataPlane, 'dns' | 'limits'>;
   readonly parts: Parts;
   readonly tokens: { readonly own: string; readonly node: string; readonly readOnly: string };
 }
@@ -39,7 +41,7 @@ export function describeWorld(world: Describable): LabInfo {
       readOnlyToken: world.tokens.readOnly,
       era: world.options.hetznerEra,
     },
-    dns: null,
+    dns: world.dataPlane.dns,
     github: null,
     files: {
       config: path.join(world.state, 'fairlead.yaml'),
@@ -56,7 +58,7 @@ export function describeWorld(world: Describable): LabInfo {
       claimedBy: machines.filter((m) => m.host.claimed.includes(fip.ip)).map((m) => m.server.name),
     })),
     nodes: machines.map((m) => describeNode(m, world)),
-    limits: [...world.fabric.limits, ...limitsOf(world, machines), ...NODE_LIMITS],
+    limits: [...world.fabric.limits, ...world.dataPlane.limits, ...limitsOf(world, machines), ...NODE_LIMITS],
   };
 }
 
@@ -100,6 +102,7 @@ function describeNode(machine: Machine, world: Describable): LabNodeInfo {
             ...(info.kubeApiserver.pid === undefined ? {} : { pid: info.kubeApiserver.pid }),
           },
         }),
+    metadata: machine.metadata.url,
     log: info.log,
   };
 }
@@ -115,7 +118,7 @@ function endpointOf(machines: readonly Machine[]): string {
 
 function limitsOf(world: Describable, machines: readonly Machine[]): string[] {
   const limits = [
-    'There is no DNS server and no CI secret store in this lab yet.',
+    'There is no CI secret store in this lab yet.',
     'No controller-manager, scheduler or pods run: stand-ins keep the default ServiceAccount, kube-root-ca.crt, namespace deletion and Node status.',
     'Node Ready says that the kubelet stand-in reports; no container is ever started.',
   ];

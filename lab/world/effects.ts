@@ -1,10 +1,16 @@
 import { textOf } from '../../src/base/failure.ts';
 import type { CloudEffects, CloudServer } from '../cloud/types.ts';
 import type { Fabric } from '../fabric/types.ts';
+import type { DataPlane } from './data-plane.ts';
 import type { Machines } from './machines.ts';
 
 /** What a successful action of the cloud does to machines and routes. `stopped`: a machine told to shut down has. */
-export function effectsOf(fabric: Fabric, machines: Machines, stopped: (id: number) => void): CloudEffects {
+export function effectsOf(
+  fabric: Fabric,
+  machines: Machines,
+  dataPlane: DataPlane,
+  stopped: (id: number) => void,
+): CloudEffects {
   const node = (server: CloudServer) => {
     const machine = machines.byServer(server.id);
     if (machine === undefined) throw new Error(`server ${server.id} has no machine`);
@@ -34,5 +40,6 @@ export function effectsOf(fabric: Fabric, machines: Machines, stopped: (id: numb
     },
     routed: (floatingIP, server) =>
       fabric.route(floatingIP.ip, server === undefined ? undefined : machines.byServer(server.id)?.host),
+    ...dataPlane.effects,
   };
 }

@@ -17,8 +17,9 @@ export interface LabInfo {
     readonly readOnlyToken: string;
     readonly era: string;
   };
+  /** The name server of the project's zones, over UDP and TCP. */
+  readonly dns: { readonly address: string; readonly port: number };
   /** null = this lab has none yet (see `limits`). */
-  readonly dns: null;
   readonly github: null;
   readonly files: {
     readonly config: string;
@@ -66,6 +67,8 @@ export interface LabNodeInfo {
     readonly pid?: number;
   };
   readonly kubeApiserver?: { readonly backing: string; readonly pid?: number };
+  /** http://address:port of its metadata service. */
+  readonly metadata: string;
   readonly log: string;
 }
 

@@ -7,7 +7,10 @@ import type { Random } from '../../src/base/random.ts';
 import type { CloudServer } from '../cloud/types.ts';
 import type { Fabric, FabricHost } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
+import { startMetadata } from '../metadata/server.ts';
+import type { MetadataFacts, MetadataService } from '../metadata/types.ts';
 import { createNode } from '../talos/node.ts';
+import { readMetadata } from '../talos/platform.ts';
 import type { EtcdStart, LabNode, MachineFacts, Peer, TalosVersion } from '../talos/types.ts';
 import type { Audit } from './audit.ts';
 
@@ -19,6 +22,8 @@ export interface MachinePorts {
   readonly fabric: Fabric;
   readonly parts: Parts;
   readonly audit: Audit;
+  /** The project's private network, which every server is in. */
+  readonly network: { readonly name: string; readonly ipRange: string };
   readonly cloudUrl: () => string;
   /** Folder of the machines' disks, one folder each. */
   readonly dir: string;
@@ -29,6 +34,7 @@ export interface Machine {
   readonly server: CloudServer;
   readonly host: FabricHost;
   readonly node: LabNode;
+  readonly metadata: MetadataService;
 }
 
 export interface Machines {
@@ -42,6 +48,9 @@ export interface Machines {
   remove(id: number): Promise<void>;
   close(): Promise<void>;
 }
+
+/** No process of a node listens there. */
+const METADATA_PORT = 8170;
 
 export const ROLE_LABEL = 'role';
 
@@ -74,6 +83,13 @@ export function createMachines(ports: MachinePorts): Machines {
       const log = createWriteStream(path.join(dir, 'node.log'), { flags: 'a' });
       logs.set(server.id, log);
       const host = ports.fabric.addHost(server.name);
+      const metadata = await startMetadata({
+        address: host.hidden,
+        port: METADATA_PORT,
+        clock: ports.clock,
+        audit: ports.audit,
+        facts: () => metadataOf(server, ports.network),
+      });
       const node = createNode(factsOf(server), roleOf(server), {
         clock: ports.clock,
         random: ports.random,
@@ -83,11 +99,12 @@ export function createMachines(ports: MachinePorts): Machines {
         parts: ports.parts,
         audit: ports.audit,
         cloudUrl: ports.cloudUrl(),
+        metadataUrl: metadata.url,
         peers: () => peersOf(server.id),
         dir,
         log: (line) => log.write(`${ports.clock.wall().toISOString()} ${line}\n`),
       });
-      const machine = { server, host, node };
+      const machine = { server, host, node, metadata };
       machines.set(server.id, machine);
       for (const address of [server.publicIPv4, server.privateIPv4]) {
         await host.claim(address);
@@ -98,7 +115,7 @@ export function createMachines(ports: MachinePorts): Machines {
 
     async boot(machine, etcd) {
       try {
-        await machine.node.boot(machine.server.userData, etcd);
+        await machine.node.boot(await readUserData(machine), etcd);
       } catch (error) {
         logs.get(machine.server.id)?.write(`${ports.clock.wall().toISOString()} boot failed: ${textOf(error)}\n`);
         throw error;
@@ -113,6 +130,7 @@ export function createMachines(ports: MachinePorts): Machines {
         await ports.fabric.route(address, undefined);
       }
       await machine.node.destroy();
+      await machine.metadata.close();
       logs.get(id)?.end();
       logs.delete(id);
     },
@@ -120,7 +138,7 @@ export function createMachines(ports: MachinePorts): Machines {
     async close() {
       const all = [...machines.values()];
       machines.clear();
-      await Promise.all(all.map((m) => m.node.destroy()));
+      await Promise.all(all.map((m) => m.node.destroy().then(() => m.metadata.close())));
       for (const log of logs.values()) log.end();
     },
   };
@@ -157,5 +175,34 @@ function factsOf(server: CloudServer): MachineFacts {
         address: server.privateIPv4,
       },
     ],
+  };
+}
+
+/** As Talos does on its first boot: what is not there is an empty config, and the machine waits in maintenance. */
+const readUserData = async ({ metadata, server }: Machine): Promise<string> =>
+  (await readMetadata(metadata.url, 'userdata', `Talos node/${server.name}`)) ?? '';
+
+/** The cloud's own view: floating IPs never appear in it. The private network's id is not known here: guess, the first. */
+function metadataOf(server: CloudServer, network: MachinePorts['network']): MetadataFacts {
+  const [publicLink, privateLink] = factsOf(server).links;
+  return {
+    serverId: server.id,
+    hostname: server.name,
+    publicIPv4: server.publicIPv4,
+    location: server.location,
+    publicMac: publicLink?.hardwareAddr ?? '',
+    privateNetworks: [
+      {
+        ip: server.privateIPv4,
+        aliasIPs: [],
+        macAddress: privateLink?.hardwareAddr ?? '',
+        networkId: 1,
+        networkName: network.name,
+        network: network.ipRange,
+        subnet: network.ipRange,
+        gateway: network.ipRange.replace(/\d+\/\d+$/, '1'),
+      },
+    ],
+    userData: server.userData,
   };
 }

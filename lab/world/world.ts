@@ -15,6 +15,7 @@ import { createSecrets } from '../provisioner/secrets.ts';
 import { type Audit, createAudit } from './audit.ts';
 import { createCloudCalls } from './cloud-calls.ts';
 import { candidatesOf, controllersCertificate } from './controllers.ts';
+import { startDataPlane } from './data-plane.ts';
 import { describeWorld } from './describe.ts';
 import { effectsOf } from './effects.ts';
 import { found } from './founding.ts';
@@ -44,6 +45,8 @@ export interface World {
   info(): LabInfo;
   /** `delete`, `recreate`, `replace`, `power-off`, `power-on`, `reboot` of one node, through the cloud's API. */
   operate(node: string, verb: string): Promise<Record<string, unknown>>;
+  /** An address that was given back becomes another customer's: TLS of an authority nobody here knows. */
+  giveToStranger(address: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,6 +64,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const fabric = netns ?? (await startLoopback({ random, clock }));
   const serviceAddress = fabric.allocate('service');
   const name = clusterName(random);
+  const network = { name: `${name}-network`, ipRange: fabric.privateRange };
   const tokens = { own: token(random), node: token(random), readOnly: token(random) };
   const secrets = await createSecrets({ clock });
   const provisioner = path.join(state, 'provisioner');
@@ -78,6 +82,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     parts,
     audit,
     cloudUrl,
+    network,
     dir: path.join(state, 'nodes'),
   });
   const controllers = startControllers({
@@ -95,7 +100,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     cloud: () => running,
     hosts: () => machines.all().map((machine) => machine.host),
   });
-  const effects = faults.effects(effectsOf(fabric, machines, (id) => cloud?.stopped(id)));
+  const dataPlane = await startDataPlane({ clock, speed, fabric, audit, log: (line) => console.log(line) });
+  const effects = faults.effects(effectsOf(fabric, machines, dataPlane, (id) => cloud?.stopped(id)));
   const running = await startCloud({
     address: serviceAddress,
     port: 8080,
@@ -107,7 +113,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     audit,
     effects,
     faults: faults.cloud,
-    network: { name: `${name}-network`, ipRange: fabric.privateRange },
+    network,
   });
   cloud = running;
   progress(`cloud API at ${running.url}`);
@@ -132,13 +138,15 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     faults,
     serviceAddress,
     placeFile: (place) => netns?.fileOf(place),
-    info: () => describeWorld({ name, options, state, fabric, cloud: running, machines, parts, tokens }),
+    info: () => describeWorld({ name, options, state, fabric, cloud: running, machines, parts, tokens, dataPlane }),
+    giveToStranger: (address) => dataPlane.strangers.give(address),
     operate: operations,
     async close() {
       clearInterval(keepChildren);
       faults.registry.close();
       await controllers.close();
       await running.close();
+      await dataPlane.close();
       await machines.close();
       await fabric.close();
     },

@@ -2,6 +2,7 @@ import { textOf } from '../../../src/base/failure.ts';
 import type { EtcdClient } from '../../kubernetes/etcd/types.ts';
 import type { VipOperatorSpec } from '../config/types.ts';
 import type { Machine } from '../machine.ts';
+import { readMetadata } from '../platform.ts';
 import { checkServer, createHcloudHandler, type HcloudOptions } from '../vip/hcloud.ts';
 import { startVipOperator, type VipOperator } from '../vip/operator.ts';
 
@@ -35,24 +36,36 @@ export function createVipManager(
   const { ports, facts, times } = machine;
   let open = true;
 
-  const cloudOf = (spec: VipOperatorSpec): HcloudOptions => ({
+  const userAgent = `Talos/${ports.version} hcloud-go/2.36.0 node/${facts.hostname}`;
+  const cloudOf = (spec: VipOperatorSpec, serverId: number): HcloudOptions => ({
     cloudUrl: ports.cloudUrl,
     token: spec.apiToken ?? '',
-    serverId: facts.serverId,
+    serverId,
     ip: spec.ip,
-    userAgent: `Talos/${ports.version} hcloud-go/2.36.0 node/${facts.hostname}`,
+    userAgent,
     clock: ports.clock,
     random: ports.random,
     retryBaseMs: times.cloudRetryBaseMs,
     log: (line) => machine.log(line),
   });
 
+  const ownServerId = async (): Promise<number> => {
+    if (ports.metadataUrl === undefined) return facts.serverId;
+    const text = await readMetadata(ports.metadataUrl, 'metadata/instance-id', userAgent);
+    const id = Number(text);
+    if (text === undefined || !Number.isSafeInteger(id))
+      throw new Error(`error getting instance-id: ${text ?? 'none'}`);
+    return id;
+  };
   const begin = async (entry: Entry): Promise<void> => {
     const { spec, cancel } = entry;
-    // The operator's spec is built only once the cloud knows this server: asked again until it does.
+    let serverId = facts.serverId;
+    // The operator's spec is built only once the platform has told which server this is, and the cloud knows it: asked
+    // again until it does.
     for (let n = 0; spec.kind === 'hcloud' && !cancel.signal.aborted; n += 1) {
       try {
-        await checkServer(cloudOf(spec), cancel.signal);
+        serverId = await ownServerId();
+        await checkServer(cloudOf(spec, serverId), cancel.signal);
         break;
       } catch (error) {
         if (cancel.signal.aborted) return;
@@ -69,7 +82,7 @@ export function createVipManager(
       sessionTtlSeconds: times.sessionTtlSeconds,
       retryMs: times.campaignRetryMs,
       etcd,
-      handler: spec.kind === 'hcloud' ? createHcloudHandler(cloudOf(spec)) : undefined,
+      handler: spec.kind === 'hcloud' ? createHcloudHandler(cloudOf(spec, serverId)) : undefined,
       ready: (signal) => untilReady(machine, () => open, signal),
       revokesLeases: ports.version !== 'v1.11.6',
       claim: addresses.arrived,

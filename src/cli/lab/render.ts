@@ -32,6 +32,7 @@ export function renderLab(info: LabInfo): string {
     `endpoint      ${info.endpoint}`,
     `floating IPs  ${addresses}`,
     `cloud API     ${info.hetzner.endpoint} (era ${info.hetzner.era})`,
+    `name server   ${info.dns.address} port ${info.dns.port}`,
     `state         ${info.state}`,
     '',
     nodes,
