@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import tls from 'node:tls';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unshared } from '../../lab/fabric/netns/unshared.ts';
+import { fairlead, fairleadJson, kubectls, type Ran, root, startLab, type TestLab } from './harness.ts';
+
+const how = unshared(process.env);
+const reason = typeof how === 'string' ? ` (skipped: ${how})` : '';
+const cli = [process.execPath, `${root}/src/cli/main.ts`];
+
+describe.skipIf(typeof how === 'string')(`a lab of network namespaces${reason}`, () => {
+  let lab: TestLab;
+  beforeAll(async () => {
+    lab = await startLab(['--fabric', 'netns', '--parts', 'built-in']);
+  });
+  afterAll(async () => {
+    await lab[Symbol.asyncDispose]();
+  });
+  const inside = (command: readonly string[], from = 'client'): Promise<Ran> =>
+    fairlead(['lab', 'exec', '--state', lab.state, '--from', from, '--', ...command]);
+  const dial = (host: string, port: number): string[] => [
+    process.execPath,
+    '--eval',
+    `const s = require('node:net').connect({ host: '${host}', port: ${port}, timeout: 1500 });
+     const end = (how) => { console.log(how); process.exit(); };
+     s.on('connect', () => end('accepted')); s.on('timeout', () => end('silent')); s.on('error', (e) => end(e.code));`,
+  ];
+  const plane = (i: number) => {
+    const node = lab.info.nodes.filter((n) => n.role === 'control-plane')[i];
+    if (node === undefined) throw new Error(`no control plane ${i}`);
+    return node;
+  };
+
+  test('says how its addresses are reached, and they are not reached from outside', async () => {
+    expect(lab.info.fabric).toBe('netns');
+    expect(lab.info.limits.join('\n')).toContain('lab exec --from client');
+    const kubeconfig = await readFile(lab.info.files.kubeconfig, 'utf8');
+    const ca = Buffer.from(/certificate-authority-data: (\S+)/.exec(kubeconfig)?.[1] ?? '', 'base64').toString();
+    // Somebody may answer there (a proxy that takes everything), but not with a certificate of this cluster.
+    const outside = await new Promise((resolve) => {
+      const socket = tls.connect({ host: plane(0).publicIPv4, port: 6443, ca });
+      socket.setTimeout(1_000, () => resolve('silent'));
+      socket.once('secureConnect', () => resolve('the lab'));
+      socket.once('error', () => resolve('refused'));
+    });
+    expect(outside).not.toBe('the lab');
+  });
+
+  test('a command inside reaches it, with its own resolv.conf and working folder, and its exit code comes out', async () => {
+    const ran = await inside(['sh', '-c', 'pwd; cat /etc/resolv.conf; exit 7']);
+    expect([ran.code, ran.stderr]).toEqual([7, '']);
+    expect(ran.stdout).toContain(root);
+    expect((await inside(dial(plane(0).publicIPv4, 6443))).stdout).toBe('accepted\n');
+    expect((await inside(dial(plane(0).publicIPv4, 6444))).stdout).toBe('ECONNREFUSED\n');
+    expect((await inside(dial(plane(0).privateIPv4, 6443))).stdout).toBe('silent\n');
+    expect((await inside(dial(plane(0).privateIPv4, 6443), plane(1).name)).stdout).toBe('accepted\n');
+    expect((await inside(dial('127.0.0.1', 6443), plane(1).name)).stdout).toBe('accepted\n');
+  });
+
+  test('a place that is not there is a usage error that names those that are', async () => {
+    const ran = await inside(['true'], 'nowhere');
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain(plane(0).name);
+    expect((await inside(['no-such-program'])).code).toBe(127);
+  });
+
+  test('a powered-off node is a link that is down', async () => {
+    const { name, publicIPv4 } = plane(2);
+    expect((await fairlead(['lab', 'node', 'power-off', name, '--state', lab.state])).code).toBe(0);
+    expect((await inside(dial(publicIPv4, 6443))).stdout).toBe('silent\n');
+    expect((await inside(['cat', '/sys/class/net/enp1s0/operstate', '/proc/net/route'], name)).stdout).not.toContain(
+      'enp1s0\t',
+    );
+    expect((await fairlead(['lab', 'node', 'power-on', name, '--state', lab.state])).code).toBe(0);
+    expect((await inside(dial(publicIPv4, 6443))).stdout).toBe('accepted\n');
+  });
+
+  test('two labs side by side do not meet', async () => {
+    await using other = await startLab(['--fabric', 'netns', '--parts', 'built-in', '--control-planes', '1']);
+    const command = dial(plane(0).publicIPv4, 6443);
+    const ran = await fairlead(['lab', 'exec', '--state', other.state, '--', ...command]);
+    expect(ran.stdout).toBe('silent\n');
+  });
+
+  test('the endpoint moves to an address that outlives a node: plan, apply, replace, all from the client', async () => {
+    const config = ['--config', lab.info.files.config];
+    const plan = await inside([...cli, 'plan', '--detailed-exitcode', ...config]);
+    expect(plan.code).toBe(3);
+    const apply = await inside([...cli, 'apply', '--yes', ...config]);
+    expect([apply.code, apply.stdout]).toEqual([0, expect.stringContaining('survived')]);
+    const { endpoint, floatingIPs } = await lab.fresh();
+    expect(endpoint).toBe(`https://${floatingIPs[0]?.ip}:6443`);
+    const holder = floatingIPs[0]?.claimedBy[0] ?? '';
+    await fairleadJson(['lab', 'node', 'replace', holder, '--state', lab.state]);
+    for (const kubectl of kubectls) {
+      const nodes = await inside([kubectl, '--kubeconfig', lab.info.files.kubeconfig, 'get', 'nodes']);
+      expect([kubectl, nodes.code, nodes.stderr]).toEqual([kubectl, 0, '']);
+      expect(nodes.stdout).toContain(holder);
+    }
+    const verify = await inside([...cli, 'verify', ...config]);
+    expect(verify.stdout + verify.stderr).toContain('sound');
+  });
+});
