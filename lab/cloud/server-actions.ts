@@ -93,9 +93,14 @@ export function serverActionRoutes(context: CloudContext): Routes {
       throw new ApiError(422, 'server_not_attached_to_network', 'server is not attached to this network');
     return { network, now };
   };
+  /** A machine's own address is always its own; another one comes and goes. */
+  const routePrivate = async (server: Server, network: Network, ip: string, there: boolean): Promise<void> => {
+    if (network.id !== project.firstNetwork || ip === server.privateIPv4) return;
+    await options.effects.privateIPRouted?.(ip, there ? asCloudServer(server) : undefined);
+  };
   const onNetwork = (
     name: 'attach_to_network' | 'detach_from_network' | 'change_alias_ips',
-    check: (server: Server, call: Call) => { network: Network; effect: () => void },
+    check: (server: Server, call: Call) => { network: Network; effect: () => unknown },
   ): Routes => ({
     [`/servers/:id/actions/${name}`]: {
       POST: (call) => {
@@ -103,7 +108,7 @@ export function serverActionRoutes(context: CloudContext): Routes {
         const { network, effect } = check(server, call);
         const land = async (): Promise<void> => {
           // A network that is gone meanwhile has no members.
-          if (project.networks.has(network.id)) effect();
+          if (project.networks.has(network.id)) await effect();
           await serversChanged(context);
         };
         return reply(start(server, name, knobs.delays.network, land, network));
@@ -146,11 +151,23 @@ export function serverActionRoutes(context: CloudContext): Routes {
       const network = networkById(project, wanted.network);
       const attachment = place(project, options, server, network, wanted);
       freeAliases(project, network, attachment.aliasIPs, server);
-      return { network, effect: () => server.networks.set(network.id, attachment) };
+      return {
+        network,
+        effect: async () => {
+          await routePrivate(server, network, attachment.ip, true);
+          server.networks.set(network.id, attachment);
+        },
+      };
     }),
     ...onNetwork('detach_from_network', (server, call) => {
-      const { network } = attachedTo(server, body.readBody(NETWORK, call.body).network);
-      return { network, effect: () => server.networks.delete(network.id) };
+      const { network, now } = attachedTo(server, body.readBody(NETWORK, call.body).network);
+      return {
+        network,
+        effect: async () => {
+          await routePrivate(server, network, now.ip, false);
+          server.networks.delete(network.id);
+        },
+      };
     }),
     ...onNetwork('change_alias_ips', (server, call) => {
       const wanted = body.readBody(NETWORK.extend({ alias_ips: z.array(z.ipv4()) }), call.body);

@@ -5,7 +5,7 @@ import type { LoadBalancer } from './balancers/state.ts';
 import type { Image, ISO, Location, ServerType } from './catalogue.ts';
 import type { Network } from './networking/network-state.ts';
 import type { PrimaryIP } from './networking/primary-ip-state.ts';
-import type { CloudFloatingIP, CloudServer } from './types.ts';
+import type { CloudFloatingIP, CloudOptions, CloudServer } from './types.ts';
 import type { Zone } from './zones/state.ts';
 
 /** A server's place in one network. */
@@ -113,7 +113,7 @@ export interface Project {
   nextPrefix(): string;
 }
 
-export function createProject(random: Random, network: { name: string; ipRange: string }, now: Date): Project {
+export function createProject(random: Random, network: CloudOptions['network'], now: Date): Project {
   let last = pickInteger(random, 10_000_000, 90_000_000);
   const nextId = (): number => (last += pickInteger(random, 1, 8));
   let prefix = pickInteger(random, 0x10_00_00, 0xf0_00_00_00);
@@ -122,7 +122,7 @@ export function createProject(random: Random, network: { name: string; ipRange: 
     name: network.name,
     ipRange: network.ipRange,
     created: now,
-    subnets: [{ type: 'cloud', ipRange: network.ipRange, networkZone: 'eu-central', vswitch: null }],
+    subnets: [{ type: 'cloud', ipRange: network.subnet ?? network.ipRange, networkZone: 'eu-central', vswitch: null }],
     routes: [],
     labels: {},
     protection: { delete: false },

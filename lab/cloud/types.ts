@@ -141,6 +141,8 @@ export interface CloudEffects {
   routed(floatingIP: CloudFloatingIP, server: CloudServer | undefined): Promise<void>;
   /** A Primary IP was given to a server (which is off) or taken from it; undefined = it leads nowhere. */
   primaryIPRouted?(ip: string, server: CloudServer | undefined): Promise<void>;
+  /** A server was attached to the first network under an address other than its own, or that one was taken away. */
+  privateIPRouted?(ip: string, server: CloudServer | undefined): Promise<void>;
   /** The server's disk was written anew: nothing of what ran there is left. It boots with `userData`. */
   rebuilt?(server: CloudServer): Promise<void>;
   /** A balancer was made or changed (targets that come and go by their labels included). In force when it resolves. */
@@ -162,8 +164,8 @@ export interface CloudOptions {
   readonly tokens: { readonly readWrite: readonly string[]; readonly readOnly: readonly string[] };
   readonly audit: Audit;
   readonly effects: CloudEffects;
-  /** Private network that new servers are attached to when a request names it. */
-  readonly network: { readonly name: string; readonly ipRange: string };
+  /** The private network that is there from the beginning, with one subnet (its whole range unless told). */
+  readonly network: { readonly name: string; readonly ipRange: string; readonly subnet?: string };
   /** What is guessed about the API, or differs between projects; the rest as in DEFAULT_KNOBS. */
   readonly knobs?: Partial<Omit<CloudKnobs, 'quotas'>> & { readonly quotas?: Partial<CloudKnobs['quotas']> };
   /** Trouble on purpose. */

@@ -36,8 +36,9 @@ export interface Wanted {
 }
 
 /**
- * The address a new member gets. In the project's first network, which the lab's fabric carries, it is the fabric's;
- * in networks made later the first free one of a subnet, which the API knows and no packet reaches.
+ * The address a new member gets: the one it asks for, or the first free one of a subnet. In the project's first network,
+ * which the lab's fabric carries, it is the fabric's (`own`: the one a machine has had from its first day). Networks made
+ * later are known to the API, and no packet reaches an address of theirs.
  */
 export function memberAddress(
   project: Project,
@@ -46,17 +47,15 @@ export function memberAddress(
   wanted: Wanted,
   own?: string,
 ): string {
-  if (network.id === project.firstNetwork) {
-    if (wanted.ip != null && wanted.ip !== own)
-      throw new ApiError(422, 'ip_not_available', `in this network of the lab the address cannot be chosen`);
-    return own ?? options.effects.allocate('private');
-  }
+  const carried = network.id === project.firstNetwork;
+  if (carried && (wanted.ip == null || wanted.ip === own)) return own ?? options.effects.allocate('private');
   const used = usedAddresses(project, network.id);
   const subnets = network.subnets.filter(
     (subnet) => subnet.type !== 'vswitch' && (wanted.ip_range == null || subnet.ipRange === wanted.ip_range),
   );
   if (subnets.length === 0) throw new ApiError(422, 'no_subnet_available', 'no subnet or IP available');
   const gateway = gatewayOf(network);
+  if (carried) for (const server of project.servers.values()) used.add(server.privateIPv4);
   for (const { ipRange } of subnets) {
     const range = rangeOf(ipRange);
     if (range === undefined) continue;
