@@ -101,7 +101,7 @@ export function startBalancers(ports: BalancerPorts): Balancers {
         };
         balancers.set(description.id, balancer);
         await lead(balancer, [
-          ...(description.publicEnabled ? [description.publicIPv4] : []),
+          ...(description.publicEnabled && description.publicIPv4 !== '' ? [description.publicIPv4] : []),
           ...(description.privateIPv4 === undefined ? [] : [description.privateIPv4]),
         ]);
         await serve(balancer, description);

@@ -40,6 +40,18 @@ export function effectsOf(
     },
     routed: (floatingIP, server) =>
       fabric.route(floatingIP.ip, server === undefined ? undefined : machines.byServer(server.id)?.host),
+    async primaryIPRouted(ip, server) {
+      const host = server === undefined ? undefined : machines.byServer(server.id)?.host;
+      await host?.claim(ip);
+      await fabric.route(ip, host);
+    },
+    async rebuilt(server) {
+      // Without new user data it has what it was made with.
+      const userData = server.userData === '' ? (machines.byServer(server.id)?.server.userData ?? '') : server.userData;
+      await machines.remove(server.id);
+      const machine = await machines.add({ ...server, userData });
+      inBackground(machines.boot(machine, { kind: 'join' }));
+    },
     ...dataPlane.effects,
   };
 }

@@ -106,7 +106,7 @@ export function createMachines(ports: MachinePorts): Machines {
       });
       const machine = { server, host, node, metadata };
       machines.set(server.id, machine);
-      for (const address of [server.publicIPv4, server.privateIPv4]) {
+      for (const address of addressesOf(server)) {
         await host.claim(address);
         await ports.fabric.route(address, host);
       }
@@ -126,8 +126,8 @@ export function createMachines(ports: MachinePorts): Machines {
       const machine = machines.get(id);
       if (machine === undefined) return;
       machines.delete(id);
-      for (const address of [machine.server.publicIPv4, machine.server.privateIPv4]) {
-        await ports.fabric.route(address, undefined);
+      for (const address of addressesOf(machine.server)) {
+        if (ports.fabric.routed(address) === machine.host) await ports.fabric.route(address, undefined);
       }
       await machine.node.destroy();
       await machine.metadata.close();
@@ -177,6 +177,10 @@ function factsOf(server: CloudServer): MachineFacts {
     ],
   };
 }
+
+/** Those it has: a server may be without a public address, or without a network. */
+const addressesOf = (server: CloudServer): string[] =>
+  [server.publicIPv4, server.privateIPv4].filter((address) => address !== '');
 
 /** As Talos does on its first boot: what is not there is an empty config, and the machine waits in maintenance. */
 const readUserData = async ({ metadata, server }: Machine): Promise<string> =>
