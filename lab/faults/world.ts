@@ -2,9 +2,11 @@ import type { Clock } from '../../src/base/clock.ts';
 import { EXIT, Failure } from '../../src/base/failure.ts';
 import type { CloudFaults } from '../cloud/faults.ts';
 import type { Cloud, CloudEffects } from '../cloud/types.ts';
+import type { DnsOptions } from '../dns/types.ts';
 import type { Fabric, FabricHost } from '../fabric/types.ts';
 import { ruleOf } from './catalogue.ts';
 import { cloudFaults } from './cloud.ts';
+import { checkDnsAnswer, dnsFaults } from './dns.ts';
 import { withFaults } from './effects.ts';
 import { disturbancesOf, NETWORK_KINDS } from './network.ts';
 import { readFault } from './read.ts';
@@ -18,6 +20,8 @@ export interface WorldFaults {
   /** For `startCloud`. */
   readonly cloud: CloudFaults;
   effects(usual: CloudEffects): CloudEffects;
+  /** For the name server. */
+  readonly dns: NonNullable<DnsOptions['fault']>;
   /** Reads, checks and sets; the names are those of the catalogue. Throws a Failure that says what would be right. */
   set(kind: string, given: Readonly<Record<string, unknown>>): Promise<FaultReport>;
 }
@@ -58,6 +62,7 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
           .servers()
           .find((server) => server.id === id)?.name,
     }),
+    dns: dnsFaults(registry, clock),
     effects: (usual) => withFaults(usual, registry, (ip) => fabric.routed(ip)?.name),
     set(kind, given) {
       const names = {
@@ -69,7 +74,7 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
       const spec = readFault(kind, given, names);
       if (NETWORK_KINDS.has(kind) && fabric.disturb === undefined)
         throw notHere(kind, `the ${fabric.kind} fabric has no rules between parties`);
-      if (kind === 'dns') throw notHere(kind, 'this lab has no DNS server');
+      if (kind === 'dns') checkDnsAnswer(spec.parameters);
       if (ruleOf(kind)?.parameters.some((rule) => rule.form === 'address') !== true) return registry.set(spec);
       // Named by its address from here on, so that what is led there can be told by it.
       const { address } = spec.parameters;

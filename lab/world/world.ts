@@ -100,7 +100,14 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     cloud: () => running,
     hosts: () => machines.all().map((machine) => machine.host),
   });
-  const dataPlane = await startDataPlane({ clock, speed, fabric, audit, log: (line) => console.log(line) });
+  const dataPlane = await startDataPlane({
+    clock,
+    speed,
+    fabric,
+    audit,
+    dnsFault: faults.dns,
+    log: (line) => console.log(line),
+  });
   const effects = faults.effects(effectsOf(fabric, machines, dataPlane, (id) => cloud?.stopped(id)));
   const running = await startCloud({
     address: serviceAddress,
