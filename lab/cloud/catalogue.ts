@@ -80,6 +80,7 @@ export interface Image {
   readonly os_flavor: string;
   readonly os_version: string | null;
   readonly architecture: 'x86' | 'arm';
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 const system = (id: number, os_flavor: string, os_version: string, architecture: Image['architecture']): Image => ({
@@ -90,6 +91,7 @@ const system = (id: number, os_flavor: string, os_version: string, architecture:
   os_flavor,
   os_version,
   architecture,
+  labels: {},
 });
 
 /** Whatever image is named, the lab boots Talos: the image is only what the request says. */
@@ -108,6 +110,8 @@ export const IMAGES: readonly Image[] = [
     os_flavor: 'unknown',
     os_version: null,
     architecture: 'x86',
+    // As the packer template of Talos' guide labels it.
+    labels: { os: 'talos' },
   },
 ];
 

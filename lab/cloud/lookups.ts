@@ -56,7 +56,7 @@ export function lookupRoutes(context: CloudContext): Routes {
       {
         key: 'images',
         filters: { ...byName, type: (i) => i.type, architecture: (i) => i.architecture, status: () => 'available' },
-        labels: () => ({}),
+        labels: (i) => i.labels,
         sorts: { ...sorts, created: () => 0 },
         perPageAboveLimit,
       },

@@ -87,7 +87,7 @@ export const imageView = (image: Image, era: Era) => ({
   deprecated: null,
   ...(era === 'from-2026-10' ? { deprecation: null } : {}),
   deleted: null,
-  labels: {},
+  labels: image.labels,
   architecture: image.architecture,
 });
 
