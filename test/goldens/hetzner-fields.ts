@@ -91,6 +91,7 @@ const OPTIONAL = [
   /^Zone\.primary_nameservers\[\]\./,
   /^RRSet\.records\[\]\.comment$/,
   /^Pricing\.(floating_ip|image|traffic)\b/,
+  /^Certificate\.status\.error\.details$/,
 ];
 
 /** Says what is wrong with one object for one client; empty when that client can do its work with it. */
@@ -128,7 +129,7 @@ function judgeField(
   if (rest.length > 0) return judgeField(fields, object, rule, rest, field, column, place);
   if (field === undefined) {
     const optional = OPTIONAL.some((pattern) => pattern.test(`${object}.${rule.name}`));
-    return optional && harmless(rule, column, 1) ? [] : [`${place} is absent`];
+    return optional && (byType(rule) || harmless(rule, column, 1)) ? [] : [`${place} is absent`];
   }
   return judgeValue(fields, object, rule, field, column, place);
 }
@@ -137,14 +138,16 @@ function judgeValue(fields: Fields, object: string, rule: FieldRule, value: unkn
   const name = `${object}.${rule.name}`;
   if (value === null) {
     if (rule.type === 'any') return [];
-    const conditionally = /\[\]\.(server|label_selector|ip)$/.test(rule.name);
     if (!rule.orNull && !NULLABLE.has(name)) return [`${at} is null`];
-    return harmless(rule, column, 0) || conditionally ? [] : [`${at} is null, which this client does not survive`];
+    return harmless(rule, column, 0) || byType(rule) ? [] : [`${at} is null, which this client does not survive`];
   }
   if (!fits(rule.type, value)) return [`${at} is ${shown(value)}, not ${rule.type}`];
-  const nested = rule.type === 'object' ? NESTED[rule.steps.at(-1) ?? ''] : undefined;
+  const nested = rule.type === 'object' && object !== 'Pricing' ? NESTED[rule.steps.at(-1) ?? ''] : undefined;
   return nested === undefined || nested === object ? [] : judgeObject(fields, nested, value, column, at);
 }
+
+/** There or not by the `type` beside it: judged by `conditional`. */
+const byType = (rule: FieldRule): boolean => /\[\]\.(server|label_selector|ip)$/.test(rule.name);
 
 const harmless = (rule: FieldRule, column: Column, which: 0 | 1): boolean =>
   ['.', '-', ''].includes(rule.outcomes[column][which] ?? '');

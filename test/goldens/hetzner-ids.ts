@@ -12,7 +12,8 @@ export interface IdMap {
   unseen(kind: Kind, ours: unknown): void;
   path(path: string): string;
   query(query: string): string;
-  body(body: unknown): unknown;
+  /** `path` as recorded. Addresses are changed only where they have to be those of the thing itself. */
+  body(body: unknown, path: string): unknown;
   /** The lab's id for one of the recorder's; the recorder's own when nothing is known of it. */
   ours(kind: Kind, recorded: number): number;
 }
@@ -51,12 +52,12 @@ export function createIdMap(): IdMap {
     ids.set(key, next);
     return next;
   };
-  const walk = (value: unknown, kind: Kind | undefined): unknown => {
+  const walk = (value: unknown, kind: Kind | undefined, own: boolean): unknown => {
     if (typeof value === 'number') return kind === undefined ? value : ours(kind, value);
-    if (typeof value === 'string') return addresses.get(value) ?? value;
-    if (Array.isArray(value)) return value.map((item): unknown => walk(item, kind));
+    if (typeof value === 'string') return own ? (addresses.get(value) ?? value) : value;
+    if (Array.isArray(value)) return value.map((item): unknown => walk(item, kind, own));
     if (!isObject(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item, key === 'id' ? kind : KEYS[key])]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item, key === 'id' ? kind : KEYS[key], own)]));
   };
 
   return {
@@ -75,7 +76,7 @@ export function createIdMap(): IdMap {
     path: (path) => path.replaceAll(/\/([a-z_]+)\/(\d+)/g, (_all, segment: string, id: string) => `/${segment}/${ours(kindOfPath(segment), Number(id))}`),
     query: (query) =>
       query.replaceAll(/(^|&)id=(\d+)/g, (_all, before: string, id: string) => `${before}id=${ours('action', Number(id))}`),
-    body: (body) => walk(body, undefined),
+    body: (body, path) => walk(body, undefined, path.endsWith('/change_dns_ptr')),
   };
 }
 

@@ -9,7 +9,7 @@ import { byState, matches, type ReplayWorld } from './hetzner-world.ts';
  */
 export async function prepare(world: ReplayWorld, request: RecordedRequest, faults: readonly RecordedFault[]): Promise<void> {
   const path = world.ids.path(request.path).replace(/^\/v1/, '');
-  const body = world.ids.body(request.body);
+  const body = world.ids.body(request.body, request.path);
   const field = (name: string): unknown => (isObject(body) ? body[name] : undefined);
   const act = async (where: string, what: unknown = {}): Promise<void> => {
     await world.send('POST', where, what);
@@ -18,6 +18,7 @@ export async function prepare(world: ReplayWorld, request: RecordedRequest, faul
   const [, collection = '', id = '', , action = ''] = path.split('/');
   const self = `/${collection}/${id}/actions`;
 
+  if (typeof request.status !== 'number' || (request.status > 299 && !faults.some(byState))) return;
   if (request.method === 'DELETE') {
     const guarded = faults.some((fault) => byState(fault) && fault.code === 'protected' && matches(fault, 'DELETE', request.path));
     if (guarded) return act(`${self}/change_protection`, { delete: true });
@@ -31,8 +32,10 @@ export async function prepare(world: ReplayWorld, request: RecordedRequest, faul
   if (request.method !== 'POST') return;
   const key = `${collection}/${action}`;
   if (key === 'servers/attach_to_network') return act(`${self}/detach_from_network`, { network: field('network') });
-  if (key === 'servers/remove_from_placement_group')
+  if (key === 'servers/remove_from_placement_group') {
+    await act(`${self}/poweroff`);
     return act(`${self}/add_to_placement_group`, { placement_group: world.ids.ours('placement_group', 901) });
+  }
   if (key === 'servers/poweron' || key === 'servers/change_type') return act(`${self}/poweroff`);
   if (key === 'networks/delete_route') return act(`${self}/add_route`, body);
   if (key === 'networks/delete_subnet') return act(`${self}/add_subnet`, { type: 'cloud', network_zone: 'eu-central', ip_range: field('ip_range') });
@@ -41,6 +44,9 @@ export async function prepare(world: ReplayWorld, request: RecordedRequest, faul
   if (key === 'load_balancers/add_target' && field('use_private_ip') === true)
     return act(`${self}/attach_to_network`, { network: world.ids.ours('network', 301) });
   if (key === 'load_balancers/enable_public_interface') return act(`${self}/disable_public_interface`);
+  if (key === 'firewalls/remove_from_resources') return act(`${self}/apply_to_resources`, { apply_to: field('remove_from') });
+  if (path.includes('/rrsets/') && !path.endsWith('/change_protection'))
+    return act(path.replace(/\/actions\/\w+$/, '/actions/change_protection'), { change: false });
   if (key === 'primary_ips/unassign') return offBy(world, Number(id), act);
   if (path === '/primary_ips' && typeof field('assignee_id') === 'number') {
     // A server has one address of a kind, and gets another only while it is off.
@@ -51,9 +57,15 @@ export async function prepare(world: ReplayWorld, request: RecordedRequest, faul
   }
 }
 
-async function offBy(world: ReplayWorld, primary: number, act: (where: string) => Promise<void>): Promise<void> {
+/** A Primary IP leaves a server that is off and that no balancer leads to. */
+async function offBy(world: ReplayWorld, primary: number, act: (where: string, what?: unknown) => Promise<void>): Promise<void> {
   const ip = (await world.send('GET', `/primary_ips/${primary}`, null)).body?.['primary_ip'];
-  if (isObject(ip) && typeof ip['assignee_id'] === 'number') await act(`/servers/${ip['assignee_id']}/actions/poweroff`);
+  if (!isObject(ip) || typeof ip['assignee_id'] !== 'number') return;
+  const server = { type: 'server', server: { id: ip['assignee_id'] } };
+  const balancers = (await world.send('GET', '/load_balancers', null)).body?.['load_balancers'];
+  for (const balancer of Array.isArray(balancers) ? balancers.filter(isObject) : [])
+    await act(`/load_balancers/${String(balancer['id'])}/actions/remove_target`, server);
+  await act(`/servers/${ip['assignee_id']}/actions/poweroff`);
 }
 
 const resource = (applied: unknown): unknown =>

@@ -21,10 +21,10 @@ export interface ReplayWorld {
 }
 
 const SERVERS = [
-  ['demo-control-plane-1', 101, 'controlplane', 601],
-  ['demo-control-plane-2', 102, 'controlplane', 602],
-  ['demo-control-plane-3', 103, 'controlplane', 603],
-  ['demo-worker-1', 111, 'worker', 611],
+  ['demo-control-plane-1', 101, 'controlplane', 601, '203.0.113.11'],
+  ['demo-control-plane-2', 102, 'controlplane', 602, '203.0.113.12'],
+  ['demo-control-plane-3', 103, 'controlplane', 603, '203.0.113.13'],
+  ['demo-worker-1', 111, 'worker', 611, '203.0.113.14'],
 ] as const;
 const OWNED = { 'ksail.owned': 'true', 'ksail.cluster.name': 'demo' };
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZha2VrZXlmYWtla2V5ZmFrZWtleWZha2VrZXlmYWtl demo';
@@ -69,20 +69,20 @@ export async function startWorld(recording: Recording, era: Era): Promise<Replay
   const full = recording.given.faults?.some((fault) => fault.code === 'resource_limit_exceeded') === true;
   let building = true;
   let given = 0;
-  const fixed = { public: [11, 12, 13, 14], private: [2, 3, 4, 5], floating: [200, 202, 203] };
   const cloud = await testCloud({
     era,
     speed: 30,
     knobs: knobs(full ? servers : 1_000),
     faults: faultsOf(recording, () => !building),
-    network: { name: 'demo-network', ipRange: '10.0.0.0/16' },
+    network: { name: 'demo-network', ipRange: '10.0.0.0/16', subnet: '10.0.1.0/24' },
     effects: {
+      // 203.0.113.0/24 is the recorder's. Its clients also use addresses of it as somebody else's, so none is given here.
       allocate: (purpose) => {
-        const prefix = purpose === 'private' ? '10.0' : '203.0';
         given += 1;
-        const own = fixed[purpose]?.shift();
-        return own === undefined ? `${prefix}.${10 + Math.floor(given / 200)}.${10 + (given % 200)}` : `${prefix}.${purpose === 'private' ? 1 : 113}.${own}`;
+        const [high, low] = [Math.floor(given / 200), 10 + (given % 200)];
+        return purpose === 'private' ? `10.0.1.${given < 240 ? given + 2 : 255 - (given % 10)}` : `198.51.${100 + high}.${low}`;
       },
+      rebuilt: async () => {},
     },
   });
 
@@ -139,10 +139,12 @@ export async function startWorld(recording: Recording, era: Era): Promise<Replay
   for (const [name, id, type] of SERVERS)
     ids.learn('server', id, cloud.cloud.addServer({ name, labels: { ...OWNED, 'ksail.node.type': type }, userData: '' }).id);
   for (let i = 0; i < extra_servers; i += 1) cloud.cloud.addServer({ name: `filler-${i}`, labels: OWNED, userData: '' });
-  for (const [, id, , primary] of SERVERS) {
+  for (const [, id, , primary, recorded] of SERVERS) {
     const server = (await cloud.call('GET', `/servers/${ids.ours('server', id)}`)).body?.['server'];
     const net = isObject(server) && isObject(server['public_net']) ? server['public_net']['ipv4'] : undefined;
-    ids.learn('primary_ip', primary, isObject(net) ? net['id'] : undefined);
+    if (!isObject(net)) continue;
+    ids.learn('primary_ip', primary, net['id']);
+    ids.learnAddress(recorded, net['ip']);
   }
   ids.learn('network', 301, await first('/networks?name=demo-network', 'networks'));
   ids.learn('image', 300_000_001, await first('/images?type=snapshot', 'images'));
