@@ -4,6 +4,12 @@ import { connect } from 'node:net';
 import type { CloudHealthCheck, TargetHealth } from '../cloud/types.ts';
 import { accepts, type CheckResult } from './health.ts';
 
+/** From the balancer's own address, so that the network knows who sends, to the target. */
+export interface Path {
+  readonly from: string;
+  readonly to: string;
+}
+
 /** Enough of a body to find the expected text in. */
 const BODY_LIMIT = 65_536;
 
@@ -20,18 +26,18 @@ const failed = (detail: NonNullable<TargetHealth['detail']>, httpStatusCode?: nu
  */
 export function checkTarget(
   check: CloudHealthCheck,
-  address: string,
+  path: Path,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<CheckResult> {
   return check.protocol === 'tcp'
-    ? checkTcp(address, check.port, timeoutMs, signal)
-    : checkHttp(check, address, timeoutMs, signal);
+    ? checkTcp(path, check.port, timeoutMs, signal)
+    : checkHttp(check, path, timeoutMs, signal);
 }
 
-function checkTcp(address: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<CheckResult> {
+function checkTcp(path: Path, port: number, timeoutMs: number, signal: AbortSignal): Promise<CheckResult> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: address, port });
+    const socket = connect({ host: path.to, localAddress: path.from, port });
     const end = (settle: () => void): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
@@ -47,22 +53,18 @@ function checkTcp(address: string, port: number, timeoutMs: number, signal: Abor
   });
 }
 
-function checkHttp(
-  check: CloudHealthCheck,
-  address: string,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<CheckResult> {
+function checkHttp(check: CloudHealthCheck, path: Path, timeoutMs: number, signal: AbortSignal): Promise<CheckResult> {
   const rules = check.http ?? { domain: '', path: '/', response: '', statusCodes: ['2??', '3??'], tls: false };
   return new Promise((resolve, reject) => {
     let connected = false;
     const request = (rules.tls ? https : http).request({
-      host: address,
+      host: path.to,
+      localAddress: path.from,
       port: check.port,
       path: rules.path === '' ? '/' : rules.path,
       method: 'GET',
       agent: false,
-      headers: { host: rules.domain === '' ? address : rules.domain, 'user-agent': 'lab-load-balancer', accept: '*/*' },
+      headers: { host: rules.domain === '' ? path.to : rules.domain, 'user-agent': 'lab-load-balancer', accept: '*/*' },
       ...(rules.tls ? { rejectUnauthorized: false, servername: rules.domain } : {}),
     });
     const end = (settle: () => void): void => {

@@ -13,7 +13,7 @@ export interface Checker {
 
 /** Looks at once, and then every interval (counted from the start of the look before). `changed` hears every new verdict. */
 export function startChecker(
-  ports: { readonly clock: Clock; readonly speed: number; readonly knobs: BalancerKnobs },
+  ports: { readonly clock: Clock; readonly speed: number; readonly knobs: BalancerKnobs; readonly hidden: string },
   check: CloudHealthCheck,
   target: Pick<CloudTarget, 'address' | 'carried'>,
   changed: (health: TargetHealth) => void,
@@ -26,7 +26,8 @@ export function startChecker(
   let state: HealthState = UNKNOWN;
 
   const look = async (): Promise<CheckResult> => {
-    if (target.carried) return checkTarget(check, target.address, timeoutMs, stopped.signal);
+    if (target.carried)
+      return checkTarget(check, { from: ports.hidden, to: target.address }, timeoutMs, stopped.signal);
     // Outside the lab's network: nothing is sent there, and nobody answers.
     await clock.sleep(timeoutMs, stopped.signal);
     return { kind: 'failed', detail: 'layer4_timeout' };

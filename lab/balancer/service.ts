@@ -30,7 +30,7 @@ export interface ServicePorts {
   readonly clock: Clock;
   readonly speed: number;
   readonly knobs: BalancerKnobs;
-  /** The hidden address to listen on. */
+  /** The hidden address to listen on and to dial from. */
   readonly hidden: string;
   readonly log: (line: string) => void;
 }
@@ -74,6 +74,7 @@ export function createServiceProxy(ports: ServicePorts, first: CloudLoadBalancer
     last = chosen.key;
     const upstream = connect({
       host: chosen.target.address,
+      localAddress: ports.hidden,
       port: service.destinationPort,
       allowHalfOpen: true,
       noDelay: true,
