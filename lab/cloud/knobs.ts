@@ -64,8 +64,13 @@ export interface CloudKnobs {
   readonly healthCheckLimits: { readonly interval: number; readonly timeout: number; readonly retries: number };
   /** A server that a label selector finds but that is not in the balancer's network: guess. */
   readonly selectorSkipsUnattached: boolean;
-  /** `add_records` with a TTL other than the record set has: guess. */
+  /** `add_records` with a TTL other than the record set has: it is said to have to match; how the refusal reads is a guess. */
   readonly addRecordsTTL: 'refuse' | 'keep';
+  /**
+   * A zone file without an SOA or without Hetzner's name servers, or of another origin. The rules ask for all three;
+   * real clients are seen to send less, so here they are added and the origin is the zone's: guess.
+   */
+  readonly incompleteZonefile: 'complete' | 'refuse';
   /** What a zone says of its delegation; the lab has no registry to ask. */
   readonly delegationStatus: 'valid' | 'partially-valid' | 'invalid' | 'lame' | 'unregistered' | 'unknown';
   /** A write with a read-only token. `token_readonly` (401) gave way to `forbidden`; the status of the new one is a guess. */
@@ -122,6 +127,7 @@ export const DEFAULT_KNOBS: CloudKnobs = {
   healthCheckLimits: { interval: 60, timeout: 60, retries: 5 },
   selectorSkipsUnattached: true,
   addRecordsTTL: 'refuse',
+  incompleteZonefile: 'complete',
   delegationStatus: 'valid',
   readOnlyWrite: {
     '2025': { status: 401, code: 'token_readonly' },

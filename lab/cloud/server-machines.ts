@@ -103,8 +103,7 @@ export function serverMachineRoutes(context: CloudContext): Routes {
       return { command: 'add_to_placement_group', delay: knobs.delays.setting, effect };
     }),
     ...on('remove_from_placement_group', (server) => {
-      if (server.placementGroup === null)
-        throw new ApiError(422, 'not_in_placement_group', 'server is in no placement group');
+      // A server that is in none stays so, without an error (guess).
       const effect = (): void => {
         server.placementGroup = null;
       };

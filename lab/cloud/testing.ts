@@ -69,6 +69,7 @@ export async function testCloud(
       shutdown: noted('shutdown'),
       reboot: noted('reboot'),
       reset: noted('reset'),
+      rebuilt: noted('rebuilt'),
       routed: async (fip, server) => {
         effects.push(`routed ${fip.name} -> ${server?.name ?? 'nowhere'}`);
       },

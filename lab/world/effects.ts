@@ -45,6 +45,11 @@ export function effectsOf(
       await host?.claim(ip);
       await fabric.route(ip, host);
     },
+    async privateIPRouted(ip, server) {
+      const host = server === undefined ? undefined : machines.byServer(server.id)?.host;
+      await host?.claim(ip);
+      await fabric.route(ip, host);
+    },
     async rebuilt(server) {
       // Without new user data it has what it was made with.
       const userData = server.userData === '' ? (machines.byServer(server.id)?.server.userData ?? '') : server.userData;

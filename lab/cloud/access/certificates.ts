@@ -35,7 +35,10 @@ const certificateView = (certificate: Certificate, project: Project) => ({
   not_valid_after: certificate.issued === undefined ? null : time(certificate.issued.notAfter),
   domain_names: certificate.domainNames,
   fingerprint: certificate.issued?.fingerprint ?? null,
-  status: certificate.status,
+  status: certificate.status && {
+    ...certificate.status,
+    error: certificate.status.error && { ...certificate.status.error, details: null },
+  },
   used_by: usersOf(project, certificate.id).map((id) => ({ id, type: 'load_balancer' })),
 });
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import * as body from '../bodies.ts';
 import { collection } from '../collection.ts';
-import { ApiError, invalidInput, limitExceeded, notFound } from '../errors.ts';
+import { ApiError, invalidInput, limitExceeded } from '../errors.ts';
 import { parseSelector } from '../labels.ts';
 import { type Call, type CloudContext, created, noContent, type Reply, type Routes } from '../routes.ts';
 import type { Action, Project, Resource } from '../state.ts';
@@ -204,9 +204,13 @@ export function firewallRoutes(context: CloudContext): Routes {
         const wanted = body.readBody(z.object({ remove_from: z.array(TARGET).min(1) }), call.body).remove_from;
         const targets = wanted.map(namedTarget);
         for (const target of targets) {
-          if (target.type === 'server' && !project.servers.has(target.server)) throw notFound('server', target.server);
-          if (!firewall.appliedTo.some((other) => same(other, target)))
-            throw new ApiError(422, 'firewall_already_removed', 'firewall is not applied to the resource');
+          // What it is not applied to (since August 2025) is no error, but what a label selector put there stays there.
+          if (target.type !== 'server' || firewall.appliedTo.some((other) => same(other, target))) continue;
+          const server = project.servers.get(target.server);
+          if (server === undefined)
+            throw new ApiError(422, 'firewall_resource_not_found', `server ${target.server} not found`);
+          if (firewallsOf(project, server).includes(firewall))
+            throw new ApiError(422, 'firewall_managed_by_label_selector', 'firewall is applied via a label selector');
         }
         const remove = (target: FirewallTarget) => () => {
           firewall.appliedTo = firewall.appliedTo.filter((other) => !same(other, target));

@@ -44,6 +44,16 @@ export const asCloudZone = (zone: Zone): CloudZone => ({
   })),
 });
 
+/** The serial of the SOA grows with every change. */
+function countUp(zone: Zone): void {
+  const soa = zone.rrsets.get('@/SOA');
+  if (soa === undefined) return;
+  soa.records = soa.records.map(({ value, comment }) => ({
+    value: value.replace(/^(\S+ \S+ )(\d+)/, (_, names: string, serial: string) => names + (Number(serial) + 1)),
+    comment,
+  }));
+}
+
 export function zonesOf(context: CloudContext): Zones {
   const { project, options, knobs, actions } = context;
   const view = (zone: Zone) => ({
@@ -103,6 +113,7 @@ export function zonesOf(context: CloudContext): Zones {
         delay,
         effect: async () => {
           effect();
+          countUp(zone);
           if (project.zones.has(zone.id)) await options.effects.zoneChanged?.(asCloudZone(zone));
         },
       });

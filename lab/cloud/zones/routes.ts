@@ -4,7 +4,16 @@ import { ApiError, invalidInput, isProtected } from '../errors.ts';
 import { type Call, type CloudContext, created, ok, type Reply, type Routes } from '../routes.ts';
 import { actionView } from '../views.ts';
 import { asCloudZone, zonesOf } from './context.ts';
-import { checkBeside, checkName, checkRecords, checkRoom, CREATE_RRSET, firstRRSets, TTL } from './records.ts';
+import {
+  checkBeside,
+  checkName,
+  checkRecords,
+  checkRoom,
+  CREATE_RRSET,
+  firstRRSets,
+  NAMESERVERS,
+  TTL,
+} from './records.ts';
 import { type RRSet, rrsetId, type Zone } from './state.ts';
 import { parseZonefile, zonefileOf } from './zonefile.ts';
 
@@ -54,7 +63,15 @@ export function zoneRoutes(context: CloudContext): Routes {
     }));
   /** A zone file replaces everything, but the SOA and the name servers of the zone stay Hetzner's unless it has some. */
   const imported = (zone: Pick<Zone, 'name' | 'rrsets'>, text: string) => {
-    const { rrsets, ttl } = parseZonefile(text, zone.name);
+    const { rrsets, ttl, origin } = parseZonefile(text, zone.name);
+    const has = (name: string, value = ''): boolean =>
+      rrsets.some((set) => rrsetId(set) === name && (value === '' || set.records.some((r) => r.value === value)));
+    if (knobs.incompleteZonefile === 'refuse') {
+      if (origin !== `${zone.name}.`) throw invalidInput('zonefile', '$ORIGIN is not the zone');
+      if (!has('@/SOA')) throw invalidInput('zonefile', 'has no SOA record');
+      if (!NAMESERVERS.every((server) => has('@/NS', server)))
+        throw invalidInput('zonefile', 'lacks NS records of the assigned name servers');
+    }
     const first = firstRRSets(options.clock.wall()).filter(
       (set) => !rrsets.some((own) => rrsetId(own) === rrsetId(set)),
     );

@@ -17,6 +17,8 @@ interface Parsed {
   readonly rrsets: readonly RRSet[];
   /** Of a $TTL line. */
   readonly ttl: number | undefined;
+  /** With its trailing dot. */
+  readonly origin: string;
 }
 
 /**
@@ -73,7 +75,7 @@ export function parseZonefile(text: string, zone: string): Parsed {
     checkRecords(set.type, set.records);
     if (set.ttl !== null && set.ttl < 60) throw invalidInput('zonefile', 'a ttl is below 60');
   }
-  return { rrsets: [...sets.values()], ttl: fileTTL };
+  return { rrsets: [...sets.values()], ttl: fileTTL, origin };
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };

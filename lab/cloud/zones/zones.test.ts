@@ -134,6 +134,17 @@ describe('a zone', () => {
     expect(await refused('POST', '/zones/example.com/rrsets', body)).toBe(expected);
   });
 
+  test('counts its serial up with every change', async () => {
+    const { set, c } = await withZone();
+    const serial = async () => {
+      const { records } = (await set('@/SOA')) as { records: { value: string }[] };
+      return Number(records[0]?.value.split(' ')[2]);
+    };
+    const before = await serial();
+    await c.act('POST', '/zones/example.com/actions/change_ttl', { ttl: 300 });
+    expect(await serial()).toBe(before + 1);
+  });
+
   test('lists up to 100 record sets a page', async () => {
     const { c, refused } = await withZone();
     const { rrsets } = (await c.call('GET', '/zones/example.com/rrsets?per_page=100&type=NS&type=SOA')).body as {
@@ -164,6 +175,19 @@ describe('a zone', () => {
   test.each(['localhost', 'api.example.com', 'com'])('cannot be %s beside example.com', async (name) => {
     const { refused } = await withZone();
     expect(await refused('POST', '/zones', { name, mode: 'primary' })).toBe('422 invalid_input');
+  });
+
+  test('may be told to refuse an incomplete zone file, which is a guess', async () => {
+    const c = await testCloud({ knobs: { incompleteZonefile: 'refuse' } });
+    open.push(c);
+    const zone = { name: 'example.org', mode: 'primary' };
+    const refused = await c.call('POST', '/zones', { ...zone, zonefile: 'www 60 IN A 192.0.2.1\n' });
+    expect([refused.status, refused.body]).toMatchObject([422, { error: { code: 'invalid_input' } }]);
+    await c.act('POST', '/zones', zone);
+    const { zonefile } = (await c.call('GET', '/zones/example.org/zonefile')).body as { zonefile: string };
+    await c.act('POST', '/zones/example.org/actions/import_zonefile', {
+      zonefile: `${zonefile}www 60 IN A 192.0.2.1\n`,
+    });
   });
 
   test('goes out as a zone file and comes in as one', async () => {
