@@ -83,7 +83,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const port = typeof bound === 'object' && bound !== null ? bound.port : options.port;
 
   return {
-    url: `http://${options.address}:${port}/v1`,
+    url: options.url ?? `http://${options.address}:${port}/v1`,
     servers: () => [...project.servers.values()].map(asCloudServer),
     floatingIPs: () => [...project.floatingIPs.values()].map(asCloudFloatingIP),
     addServer(spec) {

@@ -156,6 +156,8 @@ export interface CloudEffects {
 export interface CloudOptions {
   readonly address: string;
   readonly port: number;
+  /** Where clients reach it, when something stands in between. */
+  readonly url?: string;
   readonly clock: Clock;
   readonly random: Random;
   /** Divides the cloud's delays (1 to 30). */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { createConnections } from './connections.ts';
+import { createConnections, type Traffic } from './connections.ts';
 import { listen, type Listener } from './listener.ts';
 import type { AddressState, PortState } from './ports.ts';
 import { silence, type Silence } from './silence.ts';
@@ -11,11 +11,13 @@ export interface HeldAddress {
    * `held`: the ports that swallow when it is silent; every other one refuses.
    */
   apply(wanted: AddressState, connections: 'keep' | 'reset', held: Iterable<number>): Promise<void>;
+  /** The rules between parties have changed. */
+  reshape(): void;
   close(): Promise<void>;
 }
 
-export function holdAddress(address: string): HeldAddress {
-  const connections = createConnections();
+export function holdAddress(address: string, traffic: Traffic): HeldAddress {
+  const connections = createConnections(traffic);
   const listeners = new Map<number, Listener>();
   let state: AddressState = { kind: 'alive', ports: new Map() };
   const holes: Silence[] = [];
@@ -62,6 +64,7 @@ export function holdAddress(address: string): HeldAddress {
       state = wanted;
       await (wanted.kind === 'silent' ? fallSilent(held) : come(wanted.ports));
     },
+    reshape: () => connections.reshape(),
     async close() {
       for (const listener of listeners.values()) listener.close();
       listeners.clear();

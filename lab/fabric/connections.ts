@@ -1,9 +1,15 @@
 import { connect, type Socket } from 'node:net';
+import type { Clock } from '../../src/base/clock.ts';
+import type { Random } from '../../src/base/random.ts';
+import { isOpen, type LaneRule, OPEN_LANE, resentAfter, RESEND, type Shape } from './disturbance.ts';
+import { Lane } from './lane.ts';
 
 /** How long a connection that is never answered is kept after its client has said goodbye. */
 const GOODBYE_MS = 30_000;
 
 type LinkState =
+  /** Does not come about yet: its packets are lost on the way. */
+  | 'waiting'
   /** Both sides are joined. */
   | 'open'
   /** Nothing is read and nothing is said: the machine is off, hung, or no longer has the address. */
@@ -13,8 +19,14 @@ type LinkState =
 
 interface Link {
   readonly client: Socket;
-  readonly hidden: Socket | undefined;
+  readonly port: number;
+  /** Where it leads; undefined = to nobody. */
+  readonly target: string | undefined;
+  hidden: Socket | undefined;
   state: LinkState;
+  /** Present once a rule has touched it. */
+  up: Lane | undefined;
+  down: Lane | undefined;
 }
 
 /** The connections open through one address. */
@@ -29,50 +41,116 @@ export interface Connections {
   forget(): void;
   /** All are reset at once. */
   reset(): void;
+  /** The rules between parties have changed. */
+  reshape(): void;
   readonly size: number;
 }
 
-export function createConnections(): Connections {
+/** What connections ask of the network they belong to. */
+export interface Traffic {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Undefined: nothing befalls it. */
+  shapeOf(client: Socket, port: number): Shape | undefined;
+}
+
+export function createConnections(traffic: Traffic): Connections {
   const links = new Set<Link>();
 
-  const add = (client: Socket, hidden: Socket | undefined, state: LinkState): Link => {
-    const link: Link = { client, hidden, state };
+  const add = (link: Link): Link => {
+    const { client } = link;
     links.add(link);
     client.on('close', (failed) => {
-      links.delete(link);
-      if (failed) hidden?.destroy();
-      else hidden?.destroySoon();
+      // The machine hears of it when it would: a link whose goodbye is on its way is still one.
+      after(link.up, () => {
+        links.delete(link);
+        if (failed) link.hidden?.destroy();
+        else link.hidden?.destroySoon();
+      });
     });
     // A client that resets resets the process too; a client that only goes away ends in 'close'.
-    client.on('error', () => hidden?.resetAndDestroy());
+    client.on('error', () => after(link.up, () => link.hidden?.resetAndDestroy()));
     return link;
+  };
+
+  const join = (link: Link, shape: Shape | undefined): void => {
+    const { client, port } = link;
+    const hidden = connect({ host: link.target ?? '', port, allowHalfOpen: true, noDelay: true });
+    link.hidden = hidden;
+    link.state = 'open';
+    const broken = (): void => {
+      if (link.state === 'open') client.resetAndDestroy();
+    };
+    hidden.on('error', () => after(link.down, broken));
+    hidden.on('close', () => {
+      if (!hidden.readableEnded) after(link.down, broken);
+    });
+    client.pipe(hidden);
+    hidden.pipe(client);
+    if (shape !== undefined) shapeLink(link, shape);
+  };
+
+  /** SYN and answer take their time too, and may be lost as everything else. */
+  const joinInTime = (link: Link, shape: Shape): void => {
+    const { random, clock } = traffic;
+    const lost = ({ loss }: LaneRule): number => resentAfter(loss, RESEND.synMs, () => random.next());
+    const ms = shape.up.ms + shape.down.ms + lost(shape.up) + lost(shape.down);
+    if (ms === 0) {
+      join(link, shape);
+      return;
+    }
+    link.client.pause();
+    clock
+      .sleep(ms)
+      .then(() => {
+        if (link.state !== 'waiting' || link.client.destroyed) return;
+        const now = traffic.shapeOf(link.client, link.port);
+        if (now?.admitted !== false) join(link, now);
+      })
+      .catch(() => {});
+  };
+
+  const shapeLink = (link: Link, shape: Shape | undefined): void => {
+    const { client, hidden } = link;
+    if (hidden === undefined) return;
+    const { up, down } = shape ?? { up: OPEN_LANE, down: OPEN_LANE };
+    if (link.up !== undefined) link.up.rule = up;
+    else if (!isOpen(up)) link.up = insert(client, hidden, new Lane(traffic, up));
+    if (link.down !== undefined) link.down.rule = down;
+    else if (!isOpen(down)) link.down = insert(hidden, client, new Lane(traffic, down));
   };
 
   return {
     forward(client, address, port) {
-      const hidden = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
-      const link = add(client, hidden, 'open');
-      hidden.on('error', () => {
-        if (link.state === 'open') client.resetAndDestroy();
-      });
-      hidden.on('close', () => {
-        if (link.state === 'open' && !hidden.readableEnded) client.resetAndDestroy();
-      });
-      client.pipe(hidden);
-      hidden.pipe(client);
+      const link: Link = {
+        client,
+        port,
+        target: address,
+        hidden: undefined,
+        state: 'waiting',
+        up: undefined,
+        down: undefined,
+      };
+      const shape = traffic.shapeOf(client, port);
+      add(link);
+      if (shape === undefined) join(link, undefined);
+      else if (shape.admitted) joinInTime(link, shape);
+      else client.pause();
     },
     hold(client) {
       client.pause();
-      add(client, undefined, 'frozen');
+      add({ client, port: 0, target: undefined, hidden: undefined, state: 'frozen', up: undefined, down: undefined });
     },
     freeze() {
       for (const link of links) {
-        if (link.state !== 'open') continue;
+        if (link.state !== 'open' && link.state !== 'waiting') continue;
         link.state = 'frozen';
         link.client.unpipe();
         link.client.pause();
         link.hidden?.unpipe();
         link.hidden?.pause();
+        link.up?.destroy();
+        link.down?.destroy();
       }
     },
     forget() {
@@ -87,12 +165,41 @@ export function createConnections(): Connections {
     },
     reset() {
       for (const link of links) {
+        link.up?.destroy();
+        link.down?.destroy();
         link.hidden?.resetAndDestroy();
         link.client.resetAndDestroy();
+      }
+    },
+    reshape() {
+      for (const link of links) {
+        if (link.state === 'open') shapeLink(link, traffic.shapeOf(link.client, link.port));
+        if (link.state !== 'waiting') continue;
+        const shape = traffic.shapeOf(link.client, link.port);
+        // The client still knocks: its next SYN gets through.
+        if (shape === undefined) join(link, undefined);
+        else if (shape.admitted) joinInTime(link, shape);
       }
     },
     get size() {
       return links.size;
     },
   };
+}
+
+/** Now, or when what is on its way before it has arrived. */
+function after(lane: Lane | undefined, work: () => void): void {
+  if (lane === undefined || lane.destroyed) work();
+  else void lane.idle().then(work);
+}
+
+/** Puts a lane between two sockets that are joined; undefined when that direction has ended already. */
+function insert(source: Socket, target: Socket, lane: Lane): Lane | undefined {
+  if (source.readableEnded || target.writableEnded || source.destroyed || target.destroyed) {
+    lane.destroy();
+    return undefined;
+  }
+  source.unpipe(target);
+  source.pipe(lane).pipe(target);
+  return lane;
 }

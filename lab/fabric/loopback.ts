@@ -1,14 +1,20 @@
-import type { Clock } from '../../src/base/clock.ts';
+import type { Socket } from 'node:net';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Failure } from '../../src/base/failure.ts';
 import type { Random } from '../../src/base/random.ts';
 import { holdAddress, type HeldAddress } from './address.ts';
+import type { Traffic } from './connections.ts';
+import { shapeOf } from './disturbance.ts';
+import { ownerOf, type Processes } from './owner.ts';
 import { HOST_PORTS, LEAST_PORT, wantedState } from './ports.ts';
 import { claimRange } from './range.ts';
-import type { Fabric, FabricHost, HostCondition } from './types.ts';
+import type { Disturbance, Fabric, FabricHost, HostCondition, Party } from './types.ts';
 
 export interface LoopbackOptions {
   readonly random: Random;
   readonly clock?: Clock;
+  /** Real processes of machines, which cannot dial from the machine's hidden address. */
+  readonly processes?: Processes;
   /** Second octet of the /16 to claim, 64 to 127; at random when absent. */
   readonly base?: number;
   /** For tests of the refusal elsewhere. */
@@ -29,6 +35,8 @@ const LIMITS: readonly string[] = [
   'There is no IPv6, no 169.254.169.254, and no port below 1024.',
   "Other programs cannot resolve the lab's names; fairlead has `resolvers:` in its configuration.",
   `Only the ports ${HOST_PORTS.join(', ')} of an address are held, and those of a load balancer's services: any other is refused, also when the machine is off.`,
+  'A partition, a closed firewall or a lost SYN is a connection that the kernel accepts and nobody answers: a client sees it time out after connecting. Latency and loss act on chunks of bytes as TCP would show them, not on packets.',
+  'Built-in etcd members share one memory and cannot be cut from each other; real ones can. Load balancers are parties of their own that no fault names.',
   'Bytes sent into a connection that has fallen silent are still acknowledged by the kernel; nothing answers them.',
 ];
 
@@ -59,7 +67,32 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
   const range = await claimRange(options.random, options.base);
   const routes = new Map<string, Route>();
   const hosts = new Set<Host>();
+  const clock = options.clock ?? systemClock;
   let closing = false;
+  let rules: readonly Disturbance[] = [];
+  const dialers = new WeakMap<Socket, Party>();
+
+  /** Whoever dialled: a machine's emulated parts dial from its hidden address, its real ones are known by their process. */
+  const dialerOf = (socket: Socket): Party => {
+    const known = dialers.get(socket);
+    if (known !== undefined) return known;
+    const { remoteAddress = '', remotePort = 0 } = socket;
+    const machine = [...hosts].find((host) => host.hidden === remoteAddress)?.name;
+    // An address of the lab that is no machine's is a balancer's, or the lab's own hand.
+    const own = remoteAddress.startsWith(range.prefix) ? 'cloud' : undefined;
+    const party = machine ?? own ?? ownerOf(remoteAddress, remotePort, options.processes?.() ?? []) ?? 'client';
+    dialers.set(socket, party);
+    return party;
+  };
+  const trafficTo = (address: string): Traffic => ({
+    clock,
+    random: options.random,
+    shapeOf(socket, port) {
+      const host = routes.get(address)?.host;
+      if (rules.length === 0 || host === undefined) return undefined;
+      return shapeOf(rules, dialerOf(socket), host.name, port);
+    },
+  });
 
   const reconcile = (address: string): Promise<void> => {
     const route = routes.get(address);
@@ -162,7 +195,7 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
       let route = routes.get(address);
       if (route === undefined) {
         route = {
-          held: holdAddress(address),
+          held: holdAddress(address, trafficTo(address)),
           ports: new Set(HOST_PORTS),
           host: known,
           owner: undefined,
@@ -174,6 +207,10 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
       await reconcile(address);
     },
     routed: (address) => routes.get(address)?.host,
+    async disturb(next) {
+      rules = next;
+      for (const route of routes.values()) route.held.reshape();
+    },
     async close() {
       closing = true;
       await Promise.all([...routes.values()].map((route) => route.queue.then(() => route.held.close())));

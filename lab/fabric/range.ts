@@ -29,6 +29,8 @@ export type AddressPart = keyof typeof PARTS;
 export interface AddressRange {
   /** 127.N.0.0/16 */
   readonly cidr: string;
+  /** 127.N. */
+  readonly prefix: string;
   /** Where private addresses are drawn from. */
   readonly privateCidr: string;
   /** A fresh address; none is ever given twice, also not after its machine is gone. */
@@ -69,6 +71,7 @@ function rangeOf(n: number, claim: Server, random: Random): AddressRange {
   const given = new Set<string>();
   return {
     cidr: `127.${n}.0.0/16`,
+    prefix: `127.${n}.`,
     privateCidr: `127.${n}.0.0/18`,
     draw(part) {
       const [low, high] = PARTS[part];

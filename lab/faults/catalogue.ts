@@ -42,7 +42,7 @@ const BETWEEN: readonly ParameterRule[] = [
   { name: 'to', form: 'party', brief: 'client, cloud, dns or a node', required: true },
   { name: 'one-way', form: 'yes', brief: 'only what --from sends to --to' },
 ];
-const NAME: ParameterRule = { name: 'name', form: 'glob', brief: 'which names', default: '**' };
+const NAME: ParameterRule = { name: 'name', form: 'glob', brief: 'which names, as **.example.org', default: '**' };
 
 /** Every fault the lab knows. The reference and the checks of `fault set` are made of this. */
 export const CATALOGUE: readonly FaultRule[] = [
@@ -193,7 +193,7 @@ export const CATALOGUE: readonly FaultRule[] = [
     kind: 'loss',
     system: 'network',
     brief:
-      'a share of new connections is never answered, a share of chunks is sent late, as TCP sends what was lost again',
+      'a share of packets is lost: TCP sends them again, so they come late (1 s, 3 s … a connection; 0.2 s, 0.6 s … data)',
     parameters: [{ name: 'percent', form: 'percent', brief: 'share that is lost', default: 10 }, ...BETWEEN, DURATION],
   },
   {

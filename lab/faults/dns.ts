@@ -12,10 +12,19 @@ const ANSWERS: Readonly<Record<string, DnsFault>> = {
   servfail: { kind: 'server-failure' },
 };
 
-/** What the faults that are set make of a question to the name server. */
+/** What the faults that are set make of a question to the name server: one who is cut off from it hears nothing. */
 export function dnsFaults(registry: Faults, clock: Clock): NonNullable<DnsOptions['fault']> {
   return ({ name }) => {
-    const taken = registry.take('dns', (scope) => globMatches(String(scope['name'] ?? '**'), name));
+    const cut = registry.active('partition').find(({ parameters: { from, to } }) => from === 'dns' || to === 'dns');
+    if (cut !== undefined) {
+      registry.hit(cut);
+      return ANSWERS['none'];
+    }
+    const wanted = (scope: Parameters): string =>
+      String(scope['name'] ?? '**')
+        .toLowerCase()
+        .replace(/\.$/, '');
+    const taken = registry.take('dns', (scope) => globMatches(wanted(scope), name));
     return taken === undefined ? undefined : meaningOf(taken, clock);
   };
 }

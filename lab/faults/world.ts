@@ -12,7 +12,7 @@ import { disturbancesOf, NETWORK_KINDS } from './network.ts';
 import { readFault } from './read.ts';
 import { createFaults, type Faults } from './registry.ts';
 import { beginStanding } from './standing.ts';
-import type { FaultReport } from './types.ts';
+import type { FaultReport, Parameters } from './types.ts';
 
 /** The faults of one world, joined to its cloud, its machines and its network. */
 export interface WorldFaults {
@@ -75,6 +75,7 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
       if (NETWORK_KINDS.has(kind) && fabric.disturb === undefined)
         throw notHere(kind, `the ${fabric.kind} fabric has no rules between parties`);
       if (kind === 'dns') checkDnsAnswer(spec.parameters);
+      checkParties(spec.parameters, kind);
       if (ruleOf(kind)?.parameters.some((rule) => rule.form === 'address') !== true) return registry.set(spec);
       // Named by its address from here on, so that what is led there can be told by it.
       const { address } = spec.parameters;
@@ -82,6 +83,17 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
       return registry.set(fip === undefined ? spec : { kind, parameters: { ...spec.parameters, address: fip.ip } });
     },
   };
+}
+
+/** Only clients ask the name server here, and they ask over UDP: they can be cut off from it, nothing finer. */
+function checkParties({ from, to }: Parameters, kind: string): void {
+  if (from !== 'dns' && to !== 'dns') return;
+  if (kind !== 'partition')
+    throw notHere(
+      `${kind} on the way to DNS`,
+      'its questions travel as single packets of UDP; use a partition or `dns`',
+    );
+  if (from !== 'client' && to !== 'client') throw notHere(kind, 'of this lab, only clients ask the name server');
 }
 
 const notHere = (kind: string, why: string): Failure =>

@@ -52,6 +52,15 @@ export interface Machines {
 /** No process of a node listens there. */
 const METADATA_PORT = 8170;
 
+/** Real processes, which dial from addresses of the kernel's choice, and the machines they belong to. */
+export const dialersOf = (machines: Machines): { pid: number; party: string }[] =>
+  machines.all().flatMap((machine) => {
+    const { etcd, kubeApiserver } = machine.node.info();
+    return [etcd?.pid, kubeApiserver?.pid].flatMap((pid) =>
+      pid === undefined ? [] : [{ pid, party: machine.server.name }],
+    );
+  });
+
 export const ROLE_LABEL = 'role';
 
 const roleOf = (server: CloudServer): 'control-plane' | 'worker' =>

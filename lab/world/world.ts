@@ -19,8 +19,9 @@ import { startDataPlane } from './data-plane.ts';
 import { describeWorld } from './describe.ts';
 import { effectsOf } from './effects.ts';
 import { found } from './founding.ts';
+import { cloudFront } from './front.ts';
 import type { LabInfo, LabOptions } from './info.ts';
-import { createMachines } from './machines.ts';
+import { createMachines, dialersOf } from './machines.ts';
 import { clusterName, token } from './names.ts';
 import { createOperations } from './operations.ts';
 import { writeChildren } from './processes.ts';
@@ -50,6 +51,8 @@ export interface World {
   close(): Promise<void>;
 }
 
+const CLOUD_PORT = 8080;
+
 /** Bound of the wait for the account that tokens are asked for; a cluster without it is still a cluster. */
 const FURNISHED_MS = 5_000;
 
@@ -61,7 +64,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   const audit = createAudit(path.join(state, 'requests.jsonl'), () => clock.wall());
   const netns = options.fabric === 'netns' ? await startNetns({ random, dir: path.join(state, 'net') }) : undefined;
-  const fabric = netns ?? (await startLoopback({ random, clock }));
+  const fabric = netns ?? (await startLoopback({ random, clock, processes: () => dialersOf(machines) }));
   const serviceAddress = fabric.allocate('service');
   const name = clusterName(random);
   const network = { name: `${name}-network`, ipRange: fabric.privateRange };
@@ -109,9 +112,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     log: (line) => console.log(line),
   });
   const effects = faults.effects(effectsOf(fabric, machines, dataPlane, (id) => cloud?.stopped(id)));
+  const front = cloudFront(fabric, serviceAddress, CLOUD_PORT);
   const running = await startCloud({
-    address: serviceAddress,
-    port: 8080,
+    address: front.address,
+    port: CLOUD_PORT,
+    url: front.url,
     clock,
     random,
     speed,
@@ -122,6 +127,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     faults: faults.cloud,
     network,
   });
+  await front.open();
   cloud = running;
   progress(`cloud API at ${running.url}`);
 
@@ -134,7 +140,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     speed,
     machines,
     render: (role) => renderConfig(provisioner, role),
-    calls: createCloudCalls({ clock, url: cloudUrl, token: tokens.own }),
+    calls: createCloudCalls({ clock, url: () => front.ownUrl, token: tokens.own }),
     cloud: running,
   });
   const keepChildren = setInterval(() => void writeChildren(state, machines).catch(() => {}), 1_000);

@@ -2,9 +2,11 @@ import { startCloud } from '../../lab/cloud/cloud.ts';
 import type { Cloud, CloudServer } from '../../lab/cloud/types.ts';
 import type { LoopbackFabric } from '../../lab/fabric/loopback.ts';
 import { startLoopback } from '../../lab/fabric/loopback.ts';
+import type { Processes } from '../../lab/fabric/owner.ts';
 import type { FabricHost } from '../../lab/fabric/types.ts';
 import { createWorldFaults, type WorldFaults } from '../../lab/faults/world.ts';
 import { type Audit, createAudit } from '../../lab/world/audit.ts';
+import { cloudFront } from '../../lab/world/front.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { seededRandom, systemRandom } from '../../src/base/random.ts';
 import { Redacted } from '../../src/base/redacted.ts';
@@ -36,9 +38,9 @@ export interface SmallWorld {
   close(): Promise<void>;
 }
 
-export async function smallWorld(): Promise<SmallWorld> {
+export async function smallWorld(processes: Processes = () => []): Promise<SmallWorld> {
   const clock = systemClock;
-  const fabric = await startLoopback({ random: systemRandom, clock });
+  const fabric = await startLoopback({ random: systemRandom, clock, processes });
   const audit = createAudit(undefined, () => clock.wall());
   const hosts = new Map<number, FabricHost>();
   const faults: WorldFaults = createWorldFaults({
@@ -49,9 +51,11 @@ export async function smallWorld(): Promise<SmallWorld> {
     hosts: () => [...hosts.values()],
   });
   const done = async (): Promise<void> => {};
+  const front = cloudFront(fabric, fabric.allocate('service'), 8080);
   const cloud: Cloud = await startCloud({
-    address: fabric.allocate('service'),
+    address: front.address,
     port: 8080,
+    url: front.url,
     clock,
     random: seededRandom(7),
     speed: 30,
@@ -72,6 +76,7 @@ export async function smallWorld(): Promise<SmallWorld> {
       routed: (fip, server) => fabric.route(fip.ip, server === undefined ? undefined : hosts.get(server.id)),
     }),
   });
+  await front.open();
   return {
     cloud,
     fabric,
