@@ -78,6 +78,14 @@ describe.skipIf(missing)(`Debian's python3-hcloud (skipped without ${LIBRARY})`,
     expect(await run(await start(), 'tokens')).toBe('done');
   });
 
+  test('lives the life of a load balancer, with targets and services', async () => {
+    expect(await run(await start(), 'load_balancer')).toBe('done');
+  });
+
+  test('lives the life of a network, with subnets, routes and members', async () => {
+    expect(await run(await start(), 'network')).toBe('done');
+  });
+
   test('leaves a record of each request in the audit log, with its own name and without its token', async () => {
     const made = await start();
     expect(await run(made, 'tokens')).toBe('done');
