@@ -4,7 +4,7 @@ import { VERSION } from '../../src/base/version.ts';
 
 /** The lab's own hand on its cloud, over the same HTTP as everyone's: `lab node …` is nothing a user could not do. */
 export interface CloudCalls {
-  /** Ids of the project's networks: a new server is attached to them. */
+  /** The lab's own network, the project's first: a new server is attached to it. */
   networks(): Promise<readonly number[]>;
   createServer(body: Record<string, unknown>): Promise<{ id: number }>;
   deleteServer(id: number): Promise<void>;
@@ -49,7 +49,7 @@ export function createCloudCalls(ports: { clock: Clock; url: () => string; token
   };
 
   return {
-    networks: async () => ((await call('GET', '/networks')).networks ?? []).map((network) => network.id),
+    networks: async () => ((await call('GET', '/networks')).networks ?? []).slice(0, 1).map(({ id }) => id),
     async createServer(body) {
       const answer = await call('POST', '/servers', body);
       if (answer.server === undefined) throw refused('POST /servers', 'the answer holds no server');

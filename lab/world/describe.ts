@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { CLOUD_LIMITS } from '../cloud/limits.ts';
 import type { Cloud } from '../cloud/types.ts';
 import type { Fabric } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
@@ -58,7 +59,13 @@ export function describeWorld(world: Describable): LabInfo {
       claimedBy: machines.filter((m) => m.host.claimed.includes(fip.ip)).map((m) => m.server.name),
     })),
     nodes: machines.map((m) => describeNode(m, world)),
-    limits: [...world.fabric.limits, ...world.dataPlane.limits, ...limitsOf(world, machines), ...NODE_LIMITS],
+    limits: [
+      ...world.fabric.limits,
+      ...world.dataPlane.limits,
+      ...CLOUD_LIMITS,
+      ...limitsOf(world, machines),
+      ...NODE_LIMITS,
+    ],
   };
 }
 
