@@ -26,6 +26,7 @@ import { serverRoutes } from './servers.ts';
 import { asCloudFloatingIP, asCloudServer, createProject, type Server } from './state.ts';
 import { rrsetRoutes } from './zones/rrset-routes.ts';
 import { zoneRoutes } from './zones/routes.ts';
+import { privateNetworksOf } from './networking/private-networks.ts';
 import { createTamper } from './tamper.ts';
 import type { Cloud, CloudOptions } from './types.ts';
 
@@ -114,6 +115,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       project.servers.set(added.id, added);
       return asCloudServer(added);
     },
+    privateNetworks: (id) => privateNetworksOf(project, id),
     stopped(id) {
       const stopped = project.servers.get(id);
       if (stopped !== undefined && stopped.status === 'running') stopped.status = 'off';

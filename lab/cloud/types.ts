@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/base/clock.ts';
 import type { Random } from '../../src/base/random.ts';
+import type { PrivateNetworkFacts } from '../metadata/types.ts';
 import type { Audit } from '../world/audit.ts';
 import type { CloudFaults } from './faults.ts';
 import type { CloudKnobs } from './knobs.ts';
@@ -181,6 +182,8 @@ export interface Cloud {
   readonly floatingIPs: () => readonly CloudFloatingIP[];
   /** A server that existed before the story begins: no action, no effect is run. */
   addServer(spec: { name: string; labels: Record<string, string>; userData: string; location?: string }): CloudServer;
+  /** As the server's metadata service tells them; none for a server that is gone. */
+  privateNetworks(serverId: number): readonly PrivateNetworkFacts[];
   /** A machine that was told to shut down has stopped: its status becomes `off`. */
   stopped(serverId: number): void;
   /** A stranger's hand on the project. */

@@ -106,7 +106,8 @@ export const placementGroupView = (group: PlacementGroup, project: Project) => (
 const placeOf = (place: Location, era: Era) =>
   era === '2025' ? { datacenter: datacenterOf(place), location: place } : { location: place };
 
-const macOf = (id: number): string =>
+/** Of an interface in a private network. */
+export const macOf = (id: number): string =>
   `86:00:00:${[16, 8, 0].map((shift) => ((id >> shift) & 0xff).toString(16).padStart(2, '0')).join(':')}`;
 
 function publicNetView(server: Server, project: Project) {

@@ -22,8 +22,8 @@ export interface MachinePorts {
   readonly fabric: Fabric;
   readonly parts: Parts;
   readonly audit: Audit;
-  /** The project's private network, which every server is in. */
-  readonly network: { readonly name: string; readonly ipRange: string };
+  /** What the cloud says of a server now, for its metadata; undefined once it is gone. */
+  readonly cloudFacts: (id: number) => Pick<MetadataFacts, 'publicIPv4' | 'privateNetworks'> | undefined;
   readonly cloudUrl: () => string;
   /** Folder of the machines' disks, one folder each. */
   readonly dir: string;
@@ -49,9 +49,6 @@ export interface Machines {
   close(): Promise<void>;
 }
 
-/** No process of a node listens there. */
-const METADATA_PORT = 8170;
-
 /** Real processes, which dial from addresses of the kernel's choice, and the machines they belong to. */
 export const dialersOf = (machines: Machines): { pid: number; party: string }[] =>
   machines.all().flatMap((machine) => {
@@ -60,6 +57,9 @@ export const dialersOf = (machines: Machines): { pid: number; party: string }[] 
       pid === undefined ? [] : [{ pid, party: machine.server.name }],
     );
   });
+
+/** No process of a node listens there. */
+const METADATA_PORT = 8170;
 
 export const ROLE_LABEL = 'role';
 
@@ -97,7 +97,7 @@ export function createMachines(ports: MachinePorts): Machines {
         port: METADATA_PORT,
         clock: ports.clock,
         audit: ports.audit,
-        facts: () => metadataOf(server, ports.network),
+        facts: () => metadataOf(server, ports.cloudFacts(server.id)),
       });
       const node = createNode(factsOf(server), roleOf(server), {
         clock: ports.clock,
@@ -195,27 +195,13 @@ const addressesOf = (server: CloudServer): string[] =>
 const readUserData = async ({ metadata, server }: Machine): Promise<string> =>
   (await readMetadata(metadata.url, 'userdata', `Talos node/${server.name}`)) ?? '';
 
-/** The cloud's own view: floating IPs never appear in it. The private network's id is not known here: guess, the first. */
-function metadataOf(server: CloudServer, network: MachinePorts['network']): MetadataFacts {
-  const [publicLink, privateLink] = factsOf(server).links;
-  return {
-    serverId: server.id,
-    hostname: server.name,
-    publicIPv4: server.publicIPv4,
-    location: server.location,
-    publicMac: publicLink?.hardwareAddr ?? '',
-    privateNetworks: [
-      {
-        ip: server.privateIPv4,
-        aliasIPs: [],
-        macAddress: privateLink?.hardwareAddr ?? '',
-        networkId: 1,
-        networkName: network.name,
-        network: network.ipRange,
-        subnet: network.ipRange,
-        gateway: network.ipRange.replace(/\d+\/\d+$/, '1'),
-      },
-    ],
-    userData: server.userData,
-  };
-}
+/** The cloud's view of a server. Floating IPs never appear in it. */
+const metadataOf = (server: CloudServer, now: ReturnType<MachinePorts['cloudFacts']>): MetadataFacts => ({
+  serverId: server.id,
+  hostname: server.name,
+  publicIPv4: now?.publicIPv4 ?? '',
+  location: server.location,
+  publicMac: factsOf(server).links[0]?.hardwareAddr ?? '',
+  privateNetworks: now?.privateNetworks ?? [],
+  userData: server.userData,
+});

@@ -85,7 +85,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     parts,
     audit,
     cloudUrl,
-    network,
+    cloudFacts: (id) => {
+      const server = cloud?.servers().find((known) => known.id === id);
+      return server && { publicIPv4: server.publicIPv4, privateNetworks: cloud?.privateNetworks(id) ?? [] };
+    },
     dir: path.join(state, 'nodes'),
   });
   const controllers = startControllers({
