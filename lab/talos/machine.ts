@@ -98,7 +98,7 @@ export function createMachine(facts: MachineFacts, role: 'control-plane' | 'work
     facts,
     role,
     ports,
-    times: timingsAt(ports.speed),
+    times: timingsAt(ports.speed, ports.knobs),
     paths: {
       config: path.join(ports.dir, 'state', 'config.yaml'),
       secrets,

@@ -16,25 +16,54 @@ export interface Timings {
   readonly cloudRetryBaseMs: number;
 }
 
+/** Talos' own figures at speed 1, milliseconds unless named otherwise. */
+export interface TalosKnobs {
+  readonly bootMs: number;
+  readonly kubeletPollMs: number;
+  readonly podStatusPollMs: number;
+  readonly etcdHealthMs: number;
+  readonly joinRetryMs: number;
+  readonly promoteRetryMs: number;
+  readonly campaignRetryMs: number;
+  readonly sessionTtlSeconds: number;
+  readonly podGraceMs: number;
+  readonly heartbeatMs: number;
+  readonly cloudRetryBaseMs: number;
+}
+
+export const DEFAULT_TALOS_KNOBS: TalosKnobs = {
+  // Guess: a Hetzner machine needs 40-120 s to boot; the lab's stands for the part after the kernel.
+  bootMs: 6_000,
+  kubeletPollMs: 20_000,
+  podStatusPollMs: 15_000,
+  etcdHealthMs: 20_000,
+  joinRetryMs: 3_000,
+  // Guess: Talos tries again "constantly"; the unit is not known for sure.
+  promoteRetryMs: 10_000,
+  campaignRetryMs: 1_000,
+  sessionTtlSeconds: 60,
+  podGraceMs: 30_000,
+  heartbeatMs: 10_000,
+  cloudRetryBaseMs: 1_000,
+};
+
 /**
- * Talos' own figures at speed 1, with what has to be guessed marked. etcd grants no lease below 2 s, so neither does the
- * session; a stop that was cut shorter than 5 s would kill API servers that only drain.
+ * The figures at the lab's speed. etcd grants no lease below 2 s, so neither does the session; a stop that was cut
+ * shorter than 5 s would kill API servers that only drain.
  */
-export function timingsAt(speed: number): Timings {
+export function timingsAt(speed: number, knobs: TalosKnobs = DEFAULT_TALOS_KNOBS): Timings {
   const scaled = (ms: number): number => ms / speed;
   return {
-    // Guess: a Hetzner machine needs 40-120 s to boot; the lab's stands for the part after the kernel.
-    bootMs: scaled(6_000),
-    kubeletPollMs: scaled(20_000),
-    podStatusPollMs: scaled(15_000),
-    etcdHealthMs: scaled(20_000),
-    joinRetryMs: scaled(3_000),
-    // Guess: Talos tries again "constantly"; the unit is not known for sure.
-    promoteRetryMs: scaled(10_000),
-    campaignRetryMs: scaled(1_000),
-    sessionTtlSeconds: Math.max(2, Math.ceil(60 / speed)),
-    podGraceMs: Math.max(5_000, scaled(30_000)),
-    heartbeatMs: scaled(10_000),
-    cloudRetryBaseMs: scaled(1_000),
+    bootMs: scaled(knobs.bootMs),
+    kubeletPollMs: scaled(knobs.kubeletPollMs),
+    podStatusPollMs: scaled(knobs.podStatusPollMs),
+    etcdHealthMs: scaled(knobs.etcdHealthMs),
+    joinRetryMs: scaled(knobs.joinRetryMs),
+    promoteRetryMs: scaled(knobs.promoteRetryMs),
+    campaignRetryMs: scaled(knobs.campaignRetryMs),
+    sessionTtlSeconds: Math.max(2, Math.ceil(knobs.sessionTtlSeconds / speed)),
+    podGraceMs: Math.max(5_000, scaled(knobs.podGraceMs)),
+    heartbeatMs: scaled(knobs.heartbeatMs),
+    cloudRetryBaseMs: scaled(knobs.cloudRetryBaseMs),
   };
 }

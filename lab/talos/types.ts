@@ -3,6 +3,7 @@ import type { Random } from '../../src/base/random.ts';
 import type { FabricHost } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
 import type { Audit } from '../world/audit.ts';
+import type { TalosKnobs } from './timings.ts';
 
 export type TalosVersion = 'v1.11.6' | 'v1.12.11' | 'v1.13.9' | 'v1.14.0-rc.1';
 
@@ -40,6 +41,8 @@ export interface NodePorts {
   readonly random: Random;
   /** Divides Talos' lease, polls and boot times (design §6). */
   readonly speed: number;
+  /** Talos' figures at speed 1, where they are not the usual ones. */
+  readonly knobs?: TalosKnobs;
   readonly version: TalosVersion;
   readonly host: FabricHost;
   readonly parts: Parts;

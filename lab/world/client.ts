@@ -8,6 +8,7 @@ import { EXIT, type ExitCode, Failure, textOf } from '../../src/base/failure.ts'
 import { waitFor } from '../../src/base/retry.ts';
 import { unshared } from '../fabric/netns/unshared.ts';
 import type { FaultReport } from '../faults/types.ts';
+import type { Knob } from '../knobs/types.ts';
 import type { RequestRecord } from './audit.ts';
 import { callControl } from './control-call.ts';
 import type { DaemonMessage, LabInfo, LabOptions, LabRecord } from './info.ts';
@@ -20,6 +21,8 @@ export interface LabClient {
   requests(since?: string): Promise<{ mark: number; requests: RequestRecord[] }>;
   operate(node: string, verb: string): Promise<Record<string, unknown>>;
   faults(): Promise<readonly FaultReport[]>;
+  /** With what is in force. */
+  knobs(): Promise<readonly Knob[]>;
   setFault(kind: string, parameters: Readonly<Record<string, unknown>>): Promise<FaultReport>;
   /** One, or all. */
   clearFaults(id?: string): Promise<readonly FaultReport[]>;
@@ -67,6 +70,7 @@ export async function findLab(state: string): Promise<LabClient> {
       },
     operate: async (node, verb) =>
       (await call('POST', `/nodes/${encodeURIComponent(node)}/${verb}`)) as Record<string, unknown>,
+    knobs: async () => ((await call('GET', '/knobs')) as { knobs: readonly Knob[] }).knobs,
     faults: async () => ((await call('GET', '/faults')) as { faults: readonly FaultReport[] }).faults,
     setFault: async (kind, parameters) =>
       (await call('POST', `/faults/${encodeURIComponent(kind)}`, parameters)) as FaultReport,

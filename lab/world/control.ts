@@ -2,6 +2,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { Failure, textOf } from '../../src/base/failure.ts';
 import { CATALOGUE } from '../faults/catalogue.ts';
+import { listKnobs } from '../knobs/knobs.ts';
 import type { World } from './world.ts';
 
 export interface Control {
@@ -48,6 +49,7 @@ export async function startControl(
     const file = world.placeFile(c.req.param('name'));
     return c.json({ pid: process.pid, ...(file === undefined ? {} : { file }) });
   });
+  app.get('/knobs', (c) => c.json({ knobs: listKnobs(world.knobs) }));
   app.get('/faults', (c) => c.json({ catalogue: CATALOGUE, faults: world.faults.registry.show() }));
   app.post('/faults/:kind', async (c) =>
     c.json(await world.faults.set(c.req.param('kind'), await c.req.json<Record<string, unknown>>())),

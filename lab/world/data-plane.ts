@@ -4,6 +4,7 @@ import type { CloudEffects } from '../cloud/types.ts';
 import { DNS_LIMITS, startDnsServer } from '../dns/server.ts';
 import type { DnsOptions } from '../dns/types.ts';
 import type { Fabric } from '../fabric/types.ts';
+import type { KnobValues } from '../knobs/knobs.ts';
 import { METADATA_LIMITS } from '../metadata/server.ts';
 import type { Audit } from './audit.ts';
 import { createStrangers, type Strangers } from './strangers.ts';
@@ -14,6 +15,7 @@ export interface DataPlanePorts {
   readonly fabric: Fabric;
   readonly audit: Audit;
   readonly dnsFault?: DnsOptions['fault'];
+  readonly knobs?: Pick<KnobValues, 'balancer' | 'dns'>;
   readonly log: (line: string) => void;
 }
 
@@ -34,8 +36,8 @@ export interface DataPlane {
 const dnsPort = (fabric: Fabric): number => (fabric.kind === 'netns' ? 53 : 8053);
 
 export async function startDataPlane(ports: DataPlanePorts): Promise<DataPlane> {
-  const { clock, speed, fabric, audit, log } = ports;
-  const balancers = startBalancers({ clock, speed, fabric, log });
+  const { clock, speed, fabric, audit, log, knobs } = ports;
+  const balancers = startBalancers({ clock, speed, fabric, log, ...(knobs && { knobs: knobs.balancer }) });
   const dns = await startDnsServer({
     address: fabric.allocate('service'),
     port: dnsPort(fabric),
@@ -43,6 +45,7 @@ export async function startDataPlane(ports: DataPlanePorts): Promise<DataPlane> 
     speed,
     audit,
     log,
+    ...(knobs && { knobs: knobs.dns }),
     ...(ports.dnsFault === undefined ? {} : { fault: ports.dnsFault }),
   });
   const strangers = createStrangers({ fabric, clock });

@@ -1,3 +1,4 @@
+import type { KnobSettings } from '../knobs/knobs.ts';
 import type { NodeStage } from '../talos/types.ts';
 
 /** What `fairlead lab info --output json` prints (its shape is fixed: scripts rely on it). */
@@ -80,6 +81,8 @@ export interface LabOptions {
   readonly talos: 'v1.11.6' | 'v1.12.11' | 'v1.13.9' | 'v1.14.0-rc.1';
   readonly hetznerEra: '2025' | 'until-2026-09' | 'from-2026-10';
   readonly speed: number;
+  /** Guesses that are not the usual ones, as `--knob name=value` gave them. */
+  readonly knobs?: KnobSettings;
 }
 
 /** What the daemon tells the command that started it. */

@@ -11,6 +11,7 @@ import { startMetadata } from '../metadata/server.ts';
 import type { MetadataFacts, MetadataService } from '../metadata/types.ts';
 import { createNode } from '../talos/node.ts';
 import { readMetadata } from '../talos/platform.ts';
+import type { TalosKnobs } from '../talos/timings.ts';
 import type { EtcdStart, LabNode, MachineFacts, Peer, TalosVersion } from '../talos/types.ts';
 import type { Audit } from './audit.ts';
 
@@ -19,6 +20,7 @@ export interface MachinePorts {
   readonly random: Random;
   readonly speed: number;
   readonly version: TalosVersion;
+  readonly knobs?: TalosKnobs;
   readonly fabric: Fabric;
   readonly parts: Parts;
   readonly audit: Audit;
@@ -104,6 +106,7 @@ export function createMachines(ports: MachinePorts): Machines {
         random: ports.random,
         speed: ports.speed,
         version: ports.version,
+        ...(ports.knobs === undefined ? {} : { knobs: ports.knobs }),
         host,
         parts: ports.parts,
         audit: ports.audit,

@@ -7,6 +7,7 @@ import type { Cloud } from '../cloud/types.ts';
 import { startLoopback } from '../fabric/loopback.ts';
 import { startNetns } from '../fabric/netns/netns.ts';
 import { createWorldFaults, type WorldFaults } from '../faults/world.ts';
+import { type KnobSettings, turnKnobs } from '../knobs/knobs.ts';
 import { findParts } from '../kubernetes/parts.ts';
 import { startControllers } from '../kubernetes/stand-ins/controllers.ts';
 import { fromTalosPair } from '../pki/keys.ts';
@@ -39,6 +40,8 @@ export interface WorldOptions extends LabOptions {
 export interface World {
   readonly audit: Audit;
   readonly faults: WorldFaults;
+  /** What was turned when it was started. */
+  readonly knobs: KnobSettings;
   /** An address that belongs to no machine, for the control server. */
   readonly serviceAddress: string;
   /** The file of the network namespace of a node or of `client`, as this process sees it; undefined: no such place. */
@@ -59,6 +62,7 @@ const FURNISHED_MS = 5_000;
 /** Brings up a cloud project with a running Talos cluster whose endpoint is its first control plane's own address. */
 export async function startWorld(options: WorldOptions): Promise<World> {
   const { clock, random, state, speed, progress } = options;
+  const knobs = turnKnobs(options.knobs ?? {});
   const parts = await findParts(options.parts, { clock, random, env: options.env });
   progress(`etcd: ${parts.etcd.backing}; kube-apiserver: ${parts.kubeApiserver.backing}`);
 
@@ -81,6 +85,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     random,
     speed,
     version: options.talos,
+    knobs: knobs.talos,
     fabric,
     parts,
     audit,
@@ -112,6 +117,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     fabric,
     audit,
     dnsFault: faults.dns,
+    knobs,
     log: (line) => console.log(line),
   });
   const effects = faults.effects(effectsOf(fabric, machines, dataPlane, (id) => cloud?.stopped(id)));
@@ -128,6 +134,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     audit,
     effects,
     faults: faults.cloud,
+    knobs: knobs.cloud,
     network,
   });
   await front.open();
@@ -152,6 +159,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   return {
     audit,
     faults,
+    knobs: options.knobs ?? {},
     serviceAddress,
     placeFile: (place) => netns?.fileOf(place),
     info: () => describeWorld({ name, options, state, fabric, cloud: running, machines, parts, tokens, dataPlane }),

@@ -10,7 +10,7 @@ import { renderLab } from './render.ts';
 interface StateFlags extends OutputFlags {
   readonly state: string;
 }
-type UpFlags = StateFlags & LabOptions;
+type UpFlags = StateFlags & Omit<LabOptions, 'knobs'> & { readonly knob?: readonly string[] };
 
 const whole = (from: number, to: number) => (text: string) => {
   const n = Number(text);
@@ -33,11 +33,15 @@ export const upCommand = buildCommand<UpFlags, [], CliContext>({
       async (printer) => {
         if (this.platform !== 'linux') throw linuxOnly(this.platform);
         const { startLab } = await import('../../../lab/world/client.ts');
-        const { fabric, parts, controlPlanes, workers, talos, hetznerEra, speed: factor } = flags;
+        const { fabric, parts, controlPlanes, workers, talos, hetznerEra, speed: factor, knob = [] } = flags;
+        const { readSetting, turnKnobs } = await import('../../../lab/knobs/knobs.ts');
+        const knobs = Object.fromEntries(knob.map(readSetting));
+        // Told before anything is started.
+        turnKnobs(knobs);
         const info = await startLab(
           { clock: this.clock },
           path.resolve(this.cwd, flags.state),
-          { fabric, parts, controlPlanes, workers, talos, hetznerEra, speed: factor },
+          { fabric, parts, controlPlanes, workers, talos, hetznerEra, speed: factor, knobs },
           printer.progress,
           this.signal,
         );
@@ -78,6 +82,14 @@ export const upCommand = buildCommand<UpFlags, [], CliContext>({
         default: '1',
         placeholder: 'N',
         brief: 'Divides leases, polls, boots and cloud delays (1 to 30)',
+      },
+      knob: {
+        kind: 'parsed',
+        parse: String,
+        optional: true,
+        variadic: true,
+        placeholder: 'NAME=VALUE',
+        brief: 'Guess otherwise about the outside world; `fairlead lab knobs` lists all (repeatable)',
       },
     },
   },

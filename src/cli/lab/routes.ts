@@ -3,6 +3,7 @@ import { execCommand } from './exec.ts';
 import { faultRoutes } from './fault.ts';
 import { downCommand, infoCommand, upCommand } from './lifecycle.ts';
 import { nodeRoutes } from './node.ts';
+import { knobsCommand } from './knobs.ts';
 import { requestsCommand } from './requests.ts';
 
 export const labRoutes = buildRouteMap({
@@ -14,6 +15,7 @@ export const labRoutes = buildRouteMap({
     exec: execCommand,
     node: nodeRoutes,
     fault: faultRoutes,
+    knobs: knobsCommand,
   },
   docs: {
     brief: 'A pretend Hetzner project with a Talos cluster in it, on this machine',
