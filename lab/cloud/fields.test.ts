@@ -71,7 +71,7 @@ describe.skipIf(GOLDENS === undefined)(
       found.set('Certificate', await first('certificates'));
       await c.act('POST', '/zones', { name: 'example.com', mode: 'primary' });
       found.set('Zone', await first('zones'));
-      found.set('RRSet', ((await c.call('GET', '/zones/example.com/rrsets')).body?.['rrsets'] as unknown[])[0]);
+      found.set('RRSet', (((await c.call('GET', '/zones/example.com/rrsets')).body ?? {})['rrsets'] as unknown[])[0]);
       found.set('Pricing', (await c.call('GET', '/pricing')).body?.['pricing']);
     });
     afterAll(() => c.cloud.close());
