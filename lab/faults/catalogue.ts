@@ -141,6 +141,15 @@ export const CATALOGUE: readonly FaultRule[] = [
     parameters: [ADDRESS, DURATION],
   },
   {
+    kind: 'address-stranger',
+    system: 'project',
+    brief: 'an address that was given back belongs to another customer, whose cluster answers there with its own CA',
+    parameters: [
+      { name: 'address', form: 'text', brief: 'of a server or floating IP that was deleted', required: true },
+      DURATION,
+    ],
+  },
+  {
     kind: 'quota-reached',
     system: 'project',
     brief: 'nothing more of a kind can be made',

@@ -13,6 +13,8 @@ export interface StandingPorts {
   readonly setCondition: (node: string, condition: HostCondition) => Promise<void>;
   /** Leads a floating IP nowhere, whatever the record says. */
   readonly leadNowhere: (address: string) => Promise<void>;
+  /** Addresses that were given back; absent: this world has nobody else. */
+  readonly strangers: { give(address: string): Promise<void>; takeBack(address: string): Promise<void> } | undefined;
   /** Rules between parties have changed. */
   readonly network: () => Promise<void>;
 }
@@ -34,6 +36,8 @@ export async function beginStanding(fault: Fault, ports: StandingPorts): Promise
           return undefined;
         },
       };
+    case 'address-stranger':
+      return beginStranger(String(fault.parameters['address']), ports);
     case 'node-hung':
     case 'node-refusing':
       return beginCondition(fault, ports);
@@ -111,6 +115,20 @@ async function beginAddress(fault: Fault, fip: CloudFloatingIP, ports: StandingP
         },
       };
   }
+}
+
+async function beginStranger(address: string, { tamper, strangers }: StandingPorts): Promise<Standing> {
+  if (strangers === undefined) throw refused('this world has no other customers', 'See `fairlead lab info`.');
+  if (tamper.floatingIPs().some(({ ip }) => ip === address))
+    throw refused(`${address} is still a floating IP of this project`, 'Delete it first, or name another address.');
+  await strangers.give(address);
+  return {
+    note: `${address} is a stranger's`,
+    undo: async () => {
+      await strangers.takeBack(address);
+      return undefined;
+    },
+  };
 }
 
 async function beginCondition(fault: Fault, ports: StandingPorts): Promise<Standing> {

@@ -11,7 +11,7 @@ import { withFaults } from './effects.ts';
 import { disturbancesOf, NETWORK_KINDS } from './network.ts';
 import { readFault } from './read.ts';
 import { createFaults, type Faults } from './registry.ts';
-import { beginStanding } from './standing.ts';
+import { beginStanding, type StandingPorts } from './standing.ts';
 import type { FaultReport, Parameters } from './types.ts';
 
 /** The faults of one world, joined to its cloud, its machines and its network. */
@@ -34,6 +34,8 @@ export interface WorldFaultPorts {
   /** Asked only once the cloud is up. */
   readonly cloud: () => Cloud;
   readonly hosts: () => readonly FabricHost[];
+  /** Those who get addresses that were given back. */
+  readonly strangers?: () => StandingPorts['strangers'];
 }
 
 export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
@@ -48,6 +50,7 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
         condition: (node) => host(node)?.condition,
         setCondition: async (node, condition) => host(node)?.setCondition(condition),
         leadNowhere: (address) => fabric.route(address, undefined),
+        strangers: ports.strangers?.(),
         network: async () => fabric.disturb?.(disturbancesOf(registry)),
       }),
   });

@@ -44,7 +44,9 @@ test('an address that leads nowhere can become a stranger: TLS of an unknown aut
   ]);
   expect(verified).toMatchObject({ code: expect.stringMatching(/UNABLE_TO_VERIFY|SELF_SIGNED|UNABLE_TO_GET_ISSUER/) });
   expect(let_in).toBe(401);
-  await expect(strangers.give(one)).rejects.toMatchObject({ code: 'lab-address-in-use' });
+  await expect(strangers.give(one)).rejects.toMatchObject({ code: 'lab-stranger-refused' });
+  for (const outside of ['203.0.113.7', 'api.example.com'])
+    await expect(strangers.give(outside)).rejects.toMatchObject({ code: 'lab-stranger-refused' });
   await strangers.takeBack(one);
   expect(fabric.routed(one)).toBeUndefined();
   await strangers.give(one);

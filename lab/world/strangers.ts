@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
+import { isIPv4 } from 'node:net';
 import type { Clock } from '../../src/base/clock.ts';
-import { Failure } from '../../src/base/failure.ts';
+import { EXIT, Failure, textOf } from '../../src/base/failure.ts';
 import type { Fabric, FabricHost } from '../fabric/types.ts';
 import { createAuthority, issue } from '../pki/pki.ts';
 
@@ -56,7 +57,8 @@ export function createStrangers(ports: { readonly fabric: Fabric; readonly clock
   return {
     async give(address) {
       const owner = fabric.routed(address);
-      if (owner !== undefined) throw taken(address, owner.name);
+      if (owner !== undefined) throw refused(address, `it leads to ${owner.name}`);
+      if (!isIPv4(address)) throw refused(address, 'it is no IPv4 address');
       count += 1;
       const now = clock.wall().getTime();
       const validity = { notBefore: new Date(now - 3_600_000), notAfter: new Date(now + YEAR_MS) };
@@ -78,7 +80,12 @@ export function createStrangers(ports: { readonly fabric: Fabric; readonly clock
       }
       strangers.set(address, { host, servers });
       await host.claim(address);
-      await fabric.route(address, host);
+      try {
+        await fabric.route(address, host);
+      } catch (error) {
+        await takeBack(address).catch(() => {});
+        throw refused(address, `it is no address of this lab (${textOf(error)})`);
+      }
     },
     takeBack,
     get addresses() {
@@ -107,11 +114,12 @@ function refuse(response: {
   response.writeHead(401, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
 }
 
-const taken = (address: string, owner: string): Failure =>
+const refused = (address: string, why: string): Failure =>
   new Failure({
-    code: 'lab-address-in-use',
+    code: 'lab-stranger-refused',
+    exit: EXIT.refused,
     what: `${address} cannot be given to a stranger`,
-    why: `it leads to ${owner}`,
+    why,
     state: 'Nothing was changed.',
-    next: 'Delete its server, or unassign the address, first.',
+    next: 'Give an address whose server or floating IP was deleted.',
   });

@@ -110,6 +110,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     tokens: { fairlead: tokens.own, node: tokens.node, 'read-only': tokens.readOnly },
     cloud: () => running,
     hosts: () => machines.all().map((machine) => machine.host),
+    strangers: () => dataPlane.strangers,
   });
   const dataPlane = await startDataPlane({
     clock,
