@@ -154,8 +154,10 @@ export function serverActionRoutes(context: CloudContext): Routes {
       return {
         network,
         effect: async () => {
-          await routePrivate(server, network, attachment.ip, true);
-          server.networks.set(network.id, attachment);
+          // Others may have taken the address meanwhile: a free one is looked for again, a wanted one is gone.
+          const now = place(project, options, server, network, wanted);
+          await routePrivate(server, network, now.ip, true);
+          server.networks.set(network.id, now);
         },
       };
     }),

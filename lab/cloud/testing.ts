@@ -13,9 +13,9 @@ export interface TestCloud {
   readonly audit: Audit;
   /** `routed 127.… -> cp-1`, `serverDeleted cp-1`, in order. */
   readonly effects: string[];
-  call(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
+  readonly call: (method: string, path: string, body?: unknown, token?: string) => Promise<Answer>;
   /** Calls and waits for the action in the answer; gives it as it ended. */
-  act(method: string, path: string, body?: unknown): Promise<ActionAnswer>;
+  readonly act: (method: string, path: string, body?: unknown) => Promise<ActionAnswer>;
 }
 
 export interface Answer {

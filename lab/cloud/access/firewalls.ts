@@ -148,7 +148,12 @@ export function firewallRoutes(context: CloudContext): Routes {
   /** One action per resource, as the API does; without any, none. */
   const apply = (firewall: Firewall, targets: readonly FirewallTarget[]): Action[] =>
     targets.map((target) =>
-      start(firewall, 'apply_firewall', () => (firewall.appliedTo = [...firewall.appliedTo, target]), [target]),
+      start(
+        firewall,
+        'apply_firewall',
+        () => (firewall.appliedTo = [...firewall.appliedTo.filter((other) => !same(other, target)), target]),
+        [target],
+      ),
     );
   const reply = (started: readonly Action[]): Reply => created({ actions: started.map(actionView) });
 

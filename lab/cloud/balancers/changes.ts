@@ -118,8 +118,10 @@ export function changes(context: CloudContext, balancers: Collection<LoadBalance
         throw new ApiError(422, 'load_balancer_already_attached', 'load balancer is already attached to a network');
       if (network.subnets.some((subnet) => subnet.networkZone !== balancer.location.network_zone))
         throw invalidInput('network', 'network is in another network zone');
-      const ip = memberAddress(project, options, network, wanted);
-      return { network: network.id, effect: () => (balancer.attached = { network: network.id, ip }) };
+      const address = (): string => memberAddress(project, options, network, wanted);
+      // Where the fabric gives the address it is drawn once, when it is needed.
+      if (network.id !== project.firstNetwork || wanted.ip != null) address();
+      return { network: network.id, effect: () => (balancer.attached = { network: network.id, ip: address() }) };
     }),
     ...on('detach_from_network', (balancer, call) => {
       const { network } = body.readBody(z.object({ network: body.id }), call.body);

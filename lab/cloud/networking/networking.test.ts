@@ -92,6 +92,22 @@ describe('a network', () => {
     expect(await show(`/servers/${b.id}`, 'server')).toMatchObject({ private_net: [{ ip: b.privateIPv4 }] });
   });
 
+  test('never gives one address to two that ask at the same time', async () => {
+    const { c, make, show, server } = await start();
+    const servers = ['a', 'b', 'c'].map(server);
+    const id = await make('/networks', 'network', {
+      name: 'net',
+      ip_range: '10.0.0.0/16',
+      subnets: [{ type: 'cloud', network_zone: 'eu-central' }],
+    });
+    const attach = (s: { id: number }, ip?: string) =>
+      c.act('POST', `/servers/${s.id}/actions/attach_to_network`, { network: id, ...(ip === undefined ? {} : { ip }) });
+    const ended = await Promise.all(servers.map((s, n) => attach(s, n === 0 ? undefined : '10.0.0.9')));
+    expect(ended.map((action) => action.status).toSorted()).toEqual(['error', 'success', 'success']);
+    const members = (await show(`/networks/${id}/members`, 'members')) as { ip: string }[];
+    expect(members.map(({ ip }) => ip).toSorted()).toEqual(['10.0.0.2', '10.0.0.9']);
+  });
+
   test('is protected, labelled and renamed', async () => {
     const { c, make, show, refused } = await start();
     const id = await make('/networks', 'network', { name: 'net', ip_range: '10.0.0.0/16', labels: { a: 'b' } });

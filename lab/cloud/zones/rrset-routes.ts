@@ -81,7 +81,9 @@ export function rrsetRoutes(context: CloudContext): Routes {
     return reply(
       change(zone, 'add_rrset_records', () => {
         const now = zone.rrsets.get(rrsetId({ name: own, type }));
-        if (now !== undefined) now.records = records;
+        const fresh = records.filter(({ value }) => !now?.records.some((record) => record.value === value));
+        // What was added meanwhile stays.
+        if (now !== undefined) now.records = [...now.records, ...fresh];
         else
           store(zone, { name: own, type, ttl: wanted.ttl ?? null, labels: {}, protection: { change: false }, records });
       }),

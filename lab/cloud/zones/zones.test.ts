@@ -134,6 +134,12 @@ describe('a zone', () => {
     expect(await refused('POST', '/zones/example.com/rrsets', body)).toBe(expected);
   });
 
+  test('keeps all records that are added at the same time', async () => {
+    const { act, served } = await withZone();
+    await Promise.all(['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((value) => act('api/A', 'add_records', a(value))));
+    expect(served()[0]?.split(' ').slice(3).toSorted()).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.3']);
+  });
+
   test('counts its serial up with every change', async () => {
     const { set, c } = await withZone();
     const serial = async () => {
