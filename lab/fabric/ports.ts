@@ -6,6 +6,9 @@ import type { HostCondition } from './types.ts';
  */
 export const HOST_PORTS: readonly number[] = [6443, 50000, 50001, 2379, 2380];
 
+/** Behind a machine: where the lab answers what a machine reads about itself. No process of a machine listens there. */
+export const METADATA_PORT = 8170;
+
 /** Lower ports need root, which a lab does not. */
 export const LEAST_PORT = 1024;
 

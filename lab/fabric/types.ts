@@ -67,6 +67,8 @@ export interface FabricHost {
   readonly name: string;
   /** The address its processes bind: reachable only inside the lab. */
   readonly hidden: string;
+  /** Group id whose processes send as this machine, where the fabric tells machines apart by it. */
+  readonly group?: number;
   readonly condition: HostCondition;
   setCondition(condition: HostCondition): Promise<void>;
   /** The host has the address on a link. Its own addresses are claimed for good; a floating one comes and goes. */

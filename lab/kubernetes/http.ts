@@ -11,6 +11,8 @@ export interface ApiAccess {
   readonly key: string;
   /** The name that the server's certificate must cover, where that is not the address (hidden addresses: `kubernetes`). */
   readonly serverName?: string;
+  /** Address its connections are sent from: the hidden one of the machine whose client it is. */
+  readonly localAddress?: string;
 }
 
 export interface ApiResponse {
@@ -45,7 +47,7 @@ export function createApiClient(
   options: { readonly userAgent: string; readonly timeoutMs: number },
 ): ApiClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-  const { ca, cert, key, serverName } = access;
+  const { ca, cert, key, serverName, localAddress } = access;
   const send = (method: string, path: string, { body, contentType, signal }: ApiRequest): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const payload = body === undefined ? undefined : JSON.stringify(body);
@@ -58,6 +60,7 @@ export function createApiClient(
           cert,
           key,
           ...(serverName === undefined ? {} : { servername: serverName }),
+          ...(localAddress === undefined ? {} : { localAddress }),
           ...(signal === undefined ? {} : { signal }),
           headers: {
             accept: 'application/json',

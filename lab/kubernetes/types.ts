@@ -23,7 +23,12 @@ export interface TlsFiles {
   readonly key: string;
 }
 
-export interface EtcdSpec {
+/** A child process may run with a group of its own, by which the fabric knows whose packets it sends. */
+interface ProcessSpec {
+  readonly group?: number;
+}
+
+export interface EtcdSpec extends ProcessSpec {
   /** Member name: the node's host name. */
   readonly name: string;
   readonly dataDir: string;
@@ -48,7 +53,7 @@ export interface EtcdPart {
   start(spec: EtcdSpec): Promise<RunningPart>;
 }
 
-export interface ApiServerSpec {
+export interface ApiServerSpec extends ProcessSpec {
   /** Node name, for the audit. */
   readonly node: string;
   /**

@@ -52,7 +52,7 @@ export async function startDataPlane(ports: DataPlanePorts): Promise<DataPlane> 
   return {
     dns: { address: dns.address, port: dns.port },
     strangers,
-    limits: [...balancerLimits(fabric), ...DNS_LIMITS, ...METADATA_LIMITS],
+    limits: [...balancerLimits(fabric), ...DNS_LIMITS, ...(fabric.kind === 'netns' ? [] : METADATA_LIMITS)],
     effects: {
       loadBalancerChanged: (balancer) => balancers.apply(balancer),
       loadBalancerDeleted: (balancer) => balancers.remove(balancer.id),

@@ -55,6 +55,8 @@ describe.skipIf(typeof how === 'string')(`a lab of network namespaces${reason}`,
     expect((await inside(dial(plane(0).privateIPv4, 6443))).stdout).toBe('silent\n');
     expect((await inside(dial(plane(0).privateIPv4, 6443), plane(1).name)).stdout).toBe('accepted\n');
     expect((await inside(dial('127.0.0.1', 6443), plane(1).name)).stdout).toBe('accepted\n');
+    const fetched = `fetch('http://169.254.169.254/hetzner/v1/metadata/instance-id').then((r) => r.text()).then(console.log)`;
+    expect((await inside([process.execPath, '--eval', fetched], plane(1).name)).stdout).toBe(`${plane(1).serverId}\n`);
   });
 
   test('a place that is not there is a usage error that names those that are', async () => {
@@ -73,6 +75,16 @@ describe.skipIf(typeof how === 'string')(`a lab of network namespaces${reason}`,
     );
     expect((await fairlead(['lab', 'node', 'power-on', name, '--state', lab.state])).code).toBe(0);
     expect((await inside(dial(publicIPv4, 6443))).stdout).toBe('accepted\n');
+  });
+
+  test('two nodes that are parted do not hear each other, the client hears both; cleared, all is as before', async () => {
+    const [one, two] = [plane(0), plane(1)];
+    const at = ['--state', lab.state];
+    await fairleadJson(['lab', 'fault', 'set', 'partition', '--from', one.name, '--to', two.name, ...at]);
+    expect((await inside(dial(one.privateIPv4, 6443), two.name)).stdout).toBe('silent\n');
+    expect((await inside(dial(one.publicIPv4, 6443))).stdout).toBe('accepted\n');
+    await fairleadJson(['lab', 'fault', 'clear', '--all', ...at]);
+    expect((await inside(dial(one.privateIPv4, 6443), two.name)).stdout).toBe('accepted\n');
   });
 
   test('two labs side by side do not meet', async () => {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { FabricHost, HostCondition } from '../types.ts';
 import { linkOf, MACHINE_END, PRIVATE_GATEWAY, PRIVATE_RANGE, PUBLIC_GATEWAY } from './addresses.ts';
 import { ip, makePlace, nft, type Place, run } from './commands.ts';
-import { HANG_PORT, machineRules } from './rules.ts';
+import { HANG_PORT, machineRules, senderRules } from './rules.ts';
 
 export interface MachinePorts {
   readonly name: string;
@@ -11,6 +11,8 @@ export interface MachinePorts {
   readonly number: number;
   readonly dir: string;
   readonly hidden: string;
+  /** Undefined where this process may not give a child another group. */
+  readonly group: number | undefined;
   readonly here: Place;
   readonly router: Place;
   /** Makes a listener that accepts and says nothing. */
@@ -37,7 +39,7 @@ const NEXT_HOP = { p: '169.254.78.1', v: '169.254.79.1' } as const;
 
 /** A machine in a namespace of its own, with a public and a private link to the router, and one to the lab's processes. */
 export function createMachine(ports: MachinePorts): NetnsMachine {
-  const { name, number, hidden, here, router } = ports;
+  const { name, number, hidden, group, here, router } = ports;
   const place = { file: path.join(ports.dir, `machine-${number}`) };
   const claims = new Set<string>();
   const opened = new Set<number>();
@@ -62,7 +64,9 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
       `link set b${number} up`,
       `route add table ${table} default via ${MACHINE_END} dev b${number} onlink`,
       `rule add from ${hidden} pref ${table} table ${table}`,
+      ...(group === undefined ? [] : [`rule add fwmark ${group} pref ${table} table ${table}`]),
     ]);
+    if (group !== undefined) await nft(here, senderRules(group, hidden));
     await ip(router, [
       `link add p${number} type veth peer name enp1s0 netns ${place.file}`,
       `link add v${number} type veth peer name enp7s0 netns ${place.file}`,
@@ -94,6 +98,7 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
     name,
     number,
     hidden,
+    ...(group === undefined ? {} : { group }),
     ready,
     file: place.file,
     nextHop: (link) => NEXT_HOP[link],
@@ -145,7 +150,11 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
     discard: () =>
       inTurn(async () => {
         ports.removed(machine);
-        await ip(here, [`rule del pref ${table}`, `link del b${number}`]);
+        await ip(here, [
+          `rule del pref ${table}`,
+          ...(group === undefined ? [] : [`rule del pref ${table}`]),
+          `link del b${number}`,
+        ]);
         await ip(router, [`link del p${number}`, `link del v${number}`]);
         // The namespace ends with its name, or, where somebody's command still runs in it, with that command.
         await run('umount', ['-l', place.file]);

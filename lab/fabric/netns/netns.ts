@@ -1,8 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import type { Random } from '../../../src/base/random.ts';
-import type { Fabric, FabricHost } from '../types.ts';
+import type { Disturbance, Fabric, FabricHost } from '../types.ts';
 import {
   CLIENT_ADDRESS,
   createPool,
@@ -17,7 +17,8 @@ import {
 } from './addresses.ts';
 import { ip, makePlace, nft, type Place, run, settleHere } from './commands.ts';
 import { createMachine, type NetnsMachine } from './machine.ts';
-import { ROUTER_RULES } from './rules.ts';
+import { routerRules } from './router-rules.ts';
+import { FIRST_GROUP, LAB_RULES } from './rules.ts';
 
 export interface NetnsOptions {
   readonly random: Random;
@@ -27,17 +28,21 @@ export interface NetnsOptions {
 
 export interface NetnsFabric extends Fabric {
   readonly kind: 'netns';
+  disturb(rules: readonly Disturbance[]): Promise<void>;
   /** The file of the namespace of `client`, `router` or the machine of this name, in this process' mount namespace. */
   fileOf(name: string): string | undefined;
 }
 
 const LIMITS: readonly string[] = [
   'Addresses are reachable inside the lab only: `fairlead lab exec --from client -- CMD`, or `--from NODE`.',
-  'The processes of all machines live in one namespace behind them: what comes in passes the machine’s own kernel; what etcd, API server and VIP operator send out leaves by the cloud’s side, so that only the link of the machine they call can cut it.',
-  'etcd peers skip the check of the client SAN: their packets come from the cloud’s side.',
+  'The processes of all machines live in one namespace behind them; what they receive and send passes the kernel of their machine. Built-in etcd members speak to each other inside the lab’s process instead: no link cuts them.',
+  'etcd peers skip the check of the client SAN, as on the loopback fabric.',
   'A hung machine accepts on every port of a control plane, also on one nothing listened on.',
-  'There is no IPv6 and no 169.254.169.254 yet; firewall documents of nodes and firewalls of the cloud are not rendered yet.',
+  'There is no IPv6 and no latency; firewall documents of nodes and firewalls of the cloud are not rendered yet.',
 ];
+
+const UNGROUPED =
+  'In the user namespace of an ordinary user, a real etcd or API server cannot be told apart by its group: what it sends leaves from the cloud’s side, not through its machine.';
 
 /**
  * A network of Linux namespaces: a router that is the cloud, a client, and one for every machine, with kernel routes and
@@ -53,7 +58,12 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
   const router = { file: path.join(dir, 'router') };
   const client = { file: path.join(dir, 'client') };
   await Promise.all([makePlace(router.file), makePlace(client.file), settleHere()]);
-  await nft(router, ROUTER_RULES);
+  const grouped = await mayGroup();
+  await nft(
+    router,
+    routerRules([], () => undefined),
+  );
+  await nft(here, LAB_RULES);
   await ip(here, [
     'link set lo up',
     `link add cloud type veth peer name lab netns ${router.file}`,
@@ -100,7 +110,7 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
 
   return {
     kind: 'netns',
-    limits: LIMITS,
+    limits: grouped ? LIMITS : [...LIMITS, UNGROUPED],
     privateRange: PRIVATE_RANGE,
     allocate: (purpose) => pool(purpose),
     addHost(name): FabricHost {
@@ -110,6 +120,7 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
         number: last,
         dir,
         hidden: pool('hidden'),
+        group: grouped ? FIRST_GROUP + last : undefined,
         here,
         router,
         hang: (address, port) => silence.listen(address, port),
@@ -142,6 +153,13 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
           ? router.file
           : [...machines].findLast((machine) => machine.name === name)?.file,
     routed: (address) => routes.get(address),
+    async disturb(rules) {
+      const numberOf = (name: string): number | undefined =>
+        [...machines].findLast((machine) => machine.name === name)?.number;
+      const turn = queue.then(() => nft(router, routerRules(rules, numberOf)));
+      queue = turn.catch(() => {});
+      await turn;
+    },
     async close() {
       await queue;
       await Promise.all([...machines].map((machine) => machine.discard()));
@@ -152,6 +170,16 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Whether a child can be given a group of ours: in a user namespace of an ordinary user only one group exists. */
+async function mayGroup(): Promise<boolean> {
+  const map = await readFile('/proc/self/gid_map', 'utf8');
+  return map
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .some(([first = 0, , count = 0]) => first <= FIRST_GROUP && FIRST_GROUP + 1000 < first + count);
 }
 
 /** Listeners that accept and never say a word, one a hidden address, each from the first time its machine hangs. */

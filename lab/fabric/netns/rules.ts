@@ -1,6 +1,9 @@
-import { HOST_PORTS } from '../ports.ts';
+import { HOST_PORTS, METADATA_PORT } from '../ports.ts';
 import type { HostCondition } from '../types.ts';
-import { PRIVATE_RANGE } from './addresses.ts';
+import { LAB_ADDRESS, MACHINE_END } from './addresses.ts';
+
+/** Where a cloud's machine reads about itself. */
+const METADATA = '169.254.169.254';
 
 /** Where a hung machine's connections end: a listener of the lab that accepts and never says a word. */
 export const HANG_PORT = 9;
@@ -53,14 +56,16 @@ table ip lab {
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
-    ${lead === '' ? '' : `iifname != "lab0" ${lead}`}
+    ${lead}
   }
   chain output {
     type nat hook output priority -100; policy accept;
+    ip daddr ${METADATA} tcp dport 80 dnat to ${hidden}:${METADATA_PORT}
     ${lead}
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
+    iifname "lab0" oifname "lab0" snat to ${MACHINE_END}
     iifname "lab0" masquerade
     oifname "lab0" ip saddr 127.0.0.0/8 masquerade
   }
@@ -78,19 +83,29 @@ table ip lab {
 const originated = `ct direction original iifname "lab0" accept
     ct direction reply oifname "lab0" accept`;
 
+/** Groups of real child processes, by which their packets are known: this number and the machine's. */
+export const FIRST_GROUP = 64_000;
+
 /**
- * nftables of the router. A cloud does not tell senders that a machine is off: their packets vanish. The private network
- * is reached over private links only (and by the lab's own process, which stands in for the machines' processes).
+ * nftables of the namespace where the lab's processes live. A real etcd or API server cannot be told which address to send
+ * from; its group says whose it is, and its packets leave through that machine, from its hidden address.
  */
-export const ROUTER_RULES = `table ip lab {
+export const LAB_RULES = `table ip lab {
+  map groups { type gid : mark; }
+  map senders { type mark : ipv4_addr; }
   chain output {
-    type filter hook output priority filter; policy accept;
-    icmp type destination-unreachable icmp code host-unreachable drop
+    type route hook output priority mangle; policy accept;
+    meta mark set meta skgid map @groups
   }
-  chain forwarding {
-    type filter hook forward priority filter; policy accept;
-    iifname { "client", "p*" } ip daddr ${PRIVATE_RANGE} drop
-    iifname "v*" ip daddr != ${PRIVATE_RANGE} drop
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "b*" ip saddr ${LAB_ADDRESS} snat to meta mark map @senders
   }
 }
+`;
+
+/** One more machine's group and hidden address, for the rules above. */
+export const senderRules = (group: number, hidden: string): string =>
+  `add element ip lab groups { ${group} : ${group} }
+add element ip lab senders { ${group} : ${hidden} }
 `;

@@ -101,4 +101,54 @@ export const netnsScenarios: readonly NetnsScenario[] = [
       assert.equal(await dialFrom(world.net, 'client', one.address), 'cp-1');
     },
   },
+  {
+    name: 'leads a machine to itself also when its processes send from its hidden address',
+    async run(world) {
+      const one = await machine(world, 'cp-1');
+      const socket = connect({ host: one.address, port: PORT, localAddress: one.host.hidden });
+      world.cleanups.push(() => socket.destroy());
+      await once(socket, 'data');
+    },
+  },
+  {
+    name: 'knows a child process by its group: it sends from its machine and is cut off with it',
+    async run(world) {
+      const one = await machine(world, 'cp-1');
+      const two = await machine(world, 'cp-2');
+      const { group } = two.host;
+      // In the user namespace of an ordinary user there is one group; a limit says so.
+      if (group === undefined) return;
+      const command = ['--regid', String(group), '--clear-groups', process.execPath, '--eval', DIAL, one.address];
+      const call = async (): Promise<string> => (await execute('setpriv', command, { timeout: 10_000 })).stdout.trim();
+      assert.equal(await call(), 'cp-1');
+      assert.deepEqual(one.callers, [two.address]);
+      await two.host.setCondition('off');
+      assert.notEqual(await call(), 'cp-1');
+    },
+  },
+  {
+    name: 'parts two parties, one way or both, and no others; a closed port swallows; all is as before when cleared',
+    async run(world) {
+      const { net } = world;
+      const one = await machine(world, 'cp-1');
+      const two = await machine(world, 'cp-2');
+      const seen = async (): Promise<string[]> => [
+        await dialFrom(net, 'cp-2', one.address),
+        await dialFrom(net, 'client', one.address),
+        await dialFrom(net, 'client', two.address),
+      ];
+      await net.disturb([{ kind: 'partition', from: 'cp-1', to: 'cp-2', oneWay: false }]);
+      assert.deepEqual(await seen(), ['silence', 'cp-1', 'cp-2']);
+      // What the client sends arrives, the answers do not.
+      await net.disturb([{ kind: 'partition', from: 'cp-1', to: 'client', oneWay: true }]);
+      assert.deepEqual(await seen(), ['cp-1', 'silence', 'cp-2']);
+      await net.disturb([{ kind: 'firewall', node: 'cp-2', port: PORT, from: 'client' }]);
+      assert.deepEqual(await seen(), ['cp-1', 'cp-1', 'silence']);
+      await net.disturb([{ kind: 'loss', from: 'client', to: 'cp-1', oneWay: true, share: 1 }]);
+      assert.deepEqual(await seen(), ['cp-1', 'silence', 'cp-2']);
+      await net.disturb([]);
+      assert.deepEqual(await seen(), ['cp-1', 'cp-1', 'cp-2']);
+      await assert.rejects(net.disturb([{ kind: 'latency', from: 'client', to: 'cp-1', oneWay: false, ms: 50 }]));
+    },
+  },
 ];

@@ -5,6 +5,7 @@ import { connect } from 'node:tls';
 import type { Clock } from '../../../src/base/clock.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { Failure, textOf } from '../../../src/base/failure.ts';
+import { privileges } from '../privileges.ts';
 import type { ApiServerPart, ApiServerSpec, RunningPart } from '../types.ts';
 import { AUDIT_POLICY, followAuditLog } from './audit-log.ts';
 
@@ -100,7 +101,8 @@ async function start(binary: string, version: string, spec: ApiServerSpec): Prom
   const program = await namedLink(binary, spec.dir);
   const logged = await appendable(spec.log);
   const log = await open(spec.log, 'a');
-  const { child, exited, failure } = await launch(program, realArguments(spec.args, policy, auditLog), spec.dir, log);
+  const given = realArguments(spec.args, policy, auditLog);
+  const { child, exited, failure } = await launch(program, given, spec.dir, log, spec.group);
   const tail = followAuditLog(auditLog, begin, spec.node, { clock, audit: spec.audit });
   let ended = false;
   const over = exited.then(async () => {
@@ -145,12 +147,13 @@ async function launch(
   args: readonly string[],
   cwd: string,
   log: FileHandle,
+  group: number | undefined,
 ): Promise<{ child: ChildProcess; exited: Promise<void>; failure: () => Error | undefined }> {
   const { promise: exited, resolve } = Promise.withResolvers<void>();
   let failure: Error | undefined;
   try {
     // setpriv becomes the API server (the pid stays) and has the kernel kill it when we end, however we end.
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
+    const child = spawn('setpriv', [...privileges(group), '--', program, ...args], {
       cwd,
       stdio: ['ignore', log.fd, log.fd],
       // A Ctrl-C at the lab's terminal is the lab's to handle.

@@ -27,6 +27,7 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
     { pingIntervalMs: PING_MS, pingTimeoutMs: PING_MS },
     {
       ...options.tls,
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
       ...(serverName === undefined
         ? {}
         : { checkServerIdentity: (_host: string, cert) => checkServerIdentity(serverName, cert) }),

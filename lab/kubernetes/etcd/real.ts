@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { systemClock } from '../../../src/base/clock.ts';
 import { Failure, textOf } from '../../../src/base/failure.ts';
+import { privileges } from '../privileges.ts';
 import type { EtcdPart, EtcdSpec, RunningPart } from '../types.ts';
 
 const CLIENT_PORT = 2379;
@@ -108,7 +109,7 @@ async function start(binary: string, version: string, spec: EtcdSpec): Promise<R
   let spawnError: Error | undefined;
   try {
     // setpriv becomes etcd (the pid stays) and has the kernel kill it when we end, however we end.
-    child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', binary, ...etcdArguments(spec, version)], {
+    child = spawn('setpriv', [...privileges(spec.group), '--', binary, ...etcdArguments(spec, version)], {
       stdio: ['ignore', log.fd, log.fd],
       // A Ctrl-C at the lab's terminal is the lab's to handle.
       detached: true,

@@ -117,6 +117,8 @@ export interface EtcdClientOptions {
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
   /** Name or address the server's certificate must be valid for; default: the endpoint's host. */
   readonly serverName?: string;
+  /** Address its connections are sent from: the hidden one of the machine whose client it is. */
+  readonly localAddress?: string;
   /** Deadline of each unary call, milliseconds (default 5000). */
   readonly timeoutMs?: number;
 }

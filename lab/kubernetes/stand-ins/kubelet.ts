@@ -7,7 +7,7 @@ import { microTime } from './conditions.ts';
 import { CONTROL_PLANE_LABEL, differsFrom, newNode, providerIdOf, statusOf, type NodeFacts } from './node-object.ts';
 
 /** An API server, without the credential: https://address:port, and the certificate's name where that is not the address. */
-export type ApiAddress = Pick<ApiAccess, 'server' | 'serverName'>;
+export type ApiAddress = Pick<ApiAccess, 'server' | 'serverName' | 'localAddress'>;
 
 export interface KubeletPorts {
   readonly clock: Clock;

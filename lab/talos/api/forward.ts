@@ -50,7 +50,7 @@ function isOwn(machine: Machine, target: string): boolean {
 
 async function pass(machine: Machine, request: Request, response: Http2ServerResponse, target: string): Promise<void> {
   const { stream } = response;
-  const { clock, peers } = machine.ports;
+  const { clock, peers, host } = machine.ports;
   const derived = machine.active?.derived;
   if (derived === undefined) throw new Error('no configuration');
   const pair = await issueLeaf(clock, derived.pki.machineCA, {
@@ -59,7 +59,13 @@ async function pass(machine: Machine, request: Request, response: Http2ServerRes
     usages: ['clientAuth'],
   });
   const address = peers().find((peer) => peer.name === target)?.privateIPv4 ?? target;
-  const session = connectHttp2(`https://${address}:${TALOS_API_PORT}`, { ...pair, ca: derived.pki.machineCA.crt });
+  // Goes to tls.connect, though the types of http2 do not say so.
+  const from = { localAddress: host.hidden };
+  const session = connectHttp2(`https://${address}:${TALOS_API_PORT}`, {
+    ...pair,
+    ca: derived.pki.machineCA.crt,
+    ...from,
+  });
   const headers: Record<string, string | string[] | undefined> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     if (name.startsWith(':') || name === 'node' || name === 'nodes' || name === ROLE_HEADER) continue;

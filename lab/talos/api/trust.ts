@@ -122,7 +122,7 @@ async function askPeers(
   subject: { readonly name: JsonName; readonly extensions: Extension[] },
   signal: AbortSignal,
 ): Promise<KeyPair> {
-  const { clock, peers } = machine.ports;
+  const { clock, peers, host } = machine.ports;
   const keys = generateKeyPairSync('ed25519');
   const csr = await Pkcs10CertificateRequestGenerator.create({
     ...subject,
@@ -134,7 +134,7 @@ async function askPeers(
     signal.throwIfAborted();
     for (const peer of peers().filter((candidate) => candidate.role === 'control-plane')) {
       const baseUrl = `https://${peer.privateIPv4}:${TRUSTD_PORT}`;
-      const tls = { ca: active.derived.pki.machineCA.crt };
+      const tls = { ca: active.derived.pki.machineCA.crt, localAddress: host.hidden };
       const sessionManager = new Http2SessionManager(baseUrl, {}, tls);
       try {
         const client = createClient(SecurityService, createGrpcTransport({ baseUrl, sessionManager }));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { documentationAddress, labApiServerArgs } from './api-server-args.ts';
+import { advertisedAddress, labApiServerArgs } from './api-server-args.ts';
 
 const context = { hidden: '127.70.0.9', secrets: '/disk/secrets', advertise: '192.0.2.9' };
 
@@ -33,8 +33,9 @@ describe('the arguments of an API server in the lab', () => {
     ]);
   });
 
-  it('advertise a documentation address of the machine own', () => {
-    expect(documentationAddress('127.70.64.7')).toMatch(/^192\.0\.2\.\d+$/);
-    expect(documentationAddress('127.70.64.7')).not.toBe(documentationAddress('127.70.64.8'));
+  it('advertise the private address, or a documentation address of the machine own where that is a loopback one', () => {
+    expect(advertisedAddress('10.0.3.4')).toBe('10.0.3.4');
+    expect(advertisedAddress('127.70.64.7')).toMatch(/^192\.0\.2\.\d+$/);
+    expect(advertisedAddress('127.70.64.7')).not.toBe(advertisedAddress('127.70.64.8'));
   });
 });

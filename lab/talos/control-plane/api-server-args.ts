@@ -5,7 +5,7 @@ export interface ArgsContext {
   readonly hidden: string;
   /** Folder of the API server's keys and certificates. */
   readonly secrets: string;
-  /** A documentation address: an API server refuses to advertise a loopback one. */
+  /** The machine's own address, or a documentation one: an API server refuses to advertise a loopback address. */
   readonly advertise: string;
 }
 
@@ -59,8 +59,12 @@ const splitOnce = (arg: string): string[] => {
   return at < 0 ? [arg] : [arg.slice(0, at), arg.slice(at + 1)];
 };
 
-/** A documentation address (192.0.2.0/24) of this machine's own: the last octet of its private address. */
-export const documentationAddress = (privateIPv4: string): string => {
+/**
+ * The address an API server advertises: its private one; where that is a loopback address, a documentation address
+ * (192.0.2.0/24) of this machine's own, made of the former's last octets.
+ */
+export const advertisedAddress = (privateIPv4: string): string => {
+  if (!privateIPv4.startsWith('127.')) return privateIPv4;
   const octets = privateIPv4.split('.').map(Number);
   const last = ((octets[2] ?? 0) * 256 + (octets[3] ?? 0)) % 253;
   return `192.0.2.${last + 1}`;

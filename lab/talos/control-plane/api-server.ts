@@ -4,7 +4,7 @@ import type { RunningPart } from '../../kubernetes/types.ts';
 import { makeFolders } from '../files.ts';
 import type { Machine } from '../machine.ts';
 import { untilApiServerReady } from './readiness.ts';
-import { argValue, documentationAddress, labApiServerArgs } from './api-server-args.ts';
+import { advertisedAddress, argValue, labApiServerArgs } from './api-server-args.ts';
 
 export interface ApiServerService {
   readonly part: RunningPart | undefined;
@@ -32,7 +32,7 @@ export function createApiServerService(machine: Machine): ApiServerService {
     labApiServerArgs(machine.active?.derived.kubeAPIServerArgs ?? [], {
       hidden: host.hidden,
       secrets: paths.kubernetes,
-      advertise: documentationAddress(facts.privateIPv4),
+      advertise: advertisedAddress(facts.privateIPv4),
     });
 
   const startOnce = async (signal: AbortSignal): Promise<void> => {
@@ -41,6 +41,7 @@ export function createApiServerService(machine: Machine): ApiServerService {
     port = Number(argValue(args, '--secure-port') ?? 6443);
     const started = await ports.parts.kubeApiserver.start({
       node: facts.hostname,
+      ...(host.group === undefined ? {} : { group: host.group }),
       args,
       dir: path.join(ports.dir, 'kube-apiserver'),
       log: path.join(paths.logs, 'kube-apiserver.log'),

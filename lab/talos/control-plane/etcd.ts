@@ -40,7 +40,7 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
 
   const clientOf = (address: string): EtcdClient => {
     if (tls === undefined) throw new Error('etcd has no certificates yet');
-    return createEtcdClient({ endpoint: `https://${address}:2379`, tls });
+    return createEtcdClient({ endpoint: `https://${address}:2379`, tls, localAddress: host.hidden });
   };
   const readTls = async (): Promise<void> => {
     const read = (file: string): Promise<string> => readFile(file, 'utf8');
@@ -53,6 +53,7 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
   const specOf = (members: EtcdSpec['initialCluster'], state: 'new' | 'existing', restart: boolean): EtcdSpec => ({
     name: facts.hostname,
     dataDir: paths.etcdData,
+    ...(host.group === undefined ? {} : { group: host.group }),
     listen: host.hidden,
     advertise: advertised(),
     initialCluster: members,

@@ -42,6 +42,7 @@ export function createVipManager(
     token: spec.apiToken ?? '',
     serverId,
     ip: spec.ip,
+    localAddress: ports.host.hidden,
     userAgent,
     clock: ports.clock,
     random: ports.random,

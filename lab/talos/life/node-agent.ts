@@ -29,7 +29,7 @@ export function startNodeAgent(machine: Machine, active: ActiveConfig, signal: A
     ports
       .peers()
       .filter((peer) => peer.role === 'control-plane')
-      .map((peer) => ({ server: `https://${peer.privateIPv4}:${API_PORT}` }));
+      .map((peer) => ({ server: `https://${peer.privateIPv4}:${API_PORT}`, localAddress: ports.host.hidden }));
   const client = (commonName: string, organization: string) =>
     issueLeaf(ports.clock, clusterCA, { commonName, organizations: [organization], usages: ['clientAuth'] });
 

@@ -16,6 +16,8 @@ export interface HcloudOptions {
   readonly token: string;
   readonly serverId: number;
   readonly ip: string;
+  /** Address the requests are sent from. */
+  readonly localAddress?: string;
   readonly userAgent: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -139,18 +141,23 @@ function once(
     authorization: `Bearer ${options.token}`,
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
   };
+  const from = options.localAddress === undefined ? {} : { localAddress: options.localAddress };
   return new Promise((resolve, reject) => {
-    const request = (url.protocol === 'https:' ? https : http).request(url, { method, headers, signal }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8');
-        const status = response.statusCode ?? 0;
-        if (status >= 200 && status < 300) resolve(parse(text));
-        else reject(new CloudError(status, problemText(status, text)));
-      });
-    });
+    const request = (url.protocol === 'https:' ? https : http).request(
+      url,
+      { method, headers, signal, ...from },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8');
+          const status = response.statusCode ?? 0;
+          if (status >= 200 && status < 300) resolve(parse(text));
+          else reject(new CloudError(status, problemText(status, text)));
+        });
+      },
+    );
     request.on('error', reject);
     request.end(body === undefined ? undefined : JSON.stringify(body));
   });
