@@ -331,6 +331,15 @@ describe('a load balancer', () => {
     await until(() => w.history.includes('cp-1 unhealthy'));
     expect(w.history.filter((line) => line === 'cp-1 healthy').length).toBeGreaterThan(1);
     expect(w.history).toContain('cp-1 unhealthy');
+    const outcomes = [];
+    for (const protocol of ['https', 'http', 'https'] as const) {
+      await w.describe({ services: [serviceOf(tcpCheck, { listenPort: 8443, protocol })] });
+      await healthy(w, one);
+      const attempt = dial(w.address, 8443);
+      await until(() => attempt.text !== '' || attempt.events.includes('close'));
+      outcomes.push(attempt.text || attempt.events[0]);
+    }
+    expect(outcomes).toEqual(['ECONNREFUSED', 'cp-1\n', 'ECONNREFUSED']);
   });
 
   test('never dials a target outside the network of the lab: unhealthy, as one that nobody answers at', async () => {

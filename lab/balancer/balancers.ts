@@ -51,11 +51,18 @@ export function startBalancers(ports: BalancerPorts): Balancers {
     }
   };
 
+  const listens = (service: CloudService): boolean =>
+    service.protocol !== 'https' && service.listenPort >= leastPort(fabric);
+
   const serve = async (balancer: Balancer, description: CloudLoadBalancer): Promise<void> => {
     for (const [port, proxy] of balancer.services) {
-      if (description.services.some((service) => service.listenPort === port)) continue;
+      // One that begins or ceases to listen is another one.
+      const stays = description.services.some(
+        (service) => service.listenPort === port && listens(service) === proxy.listening,
+      );
+      if (stays) continue;
       balancer.services.delete(port);
-      if (port >= leastPort(fabric)) await balancer.host.shut(port);
+      if (proxy.listening) await balancer.host.shut(port);
       proxy.close();
     }
     for (const service of description.services) {
@@ -69,7 +76,7 @@ export function startBalancers(ports: BalancerPorts): Balancers {
     const { host } = balancer;
     const proxy = createServiceProxy({ ...ports, knobs, hidden: host.hidden }, description, service);
     balancer.services.set(service.listenPort, proxy);
-    if (service.protocol === 'https' || service.listenPort < leastPort(fabric)) {
+    if (!listens(service)) {
       ports.log(`${description.name}:${service.listenPort}: ${service.protocol} does not listen in this lab`);
       return;
     }

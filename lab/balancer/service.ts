@@ -15,6 +15,7 @@ export interface ServiceProxy {
   update(balancer: CloudLoadBalancer, service: CloudService): void;
   /** Accepts on the hidden address; rejects when the port is taken. */
   listen(): Promise<void>;
+  readonly listening: boolean;
   /** How many are open, by target. */
   connections(): ReadonlyMap<string, number>;
   /** Stops listening and looking; open connections are reset. */
@@ -146,6 +147,9 @@ export function createServiceProxy(ports: ServicePorts, first: CloudLoadBalancer
     async listen() {
       server.listen({ host: ports.hidden, port: initial.listenPort });
       await once(server, 'listening');
+    },
+    get listening() {
+      return server.listening;
     },
     connections: () => links.counts(),
     close() {
