@@ -2,6 +2,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import type { Random } from '../../src/base/random.ts';
 import type { PrivateNetworkFacts } from '../metadata/types.ts';
 import type { Audit } from '../world/audit.ts';
+import type { FirewallRule } from './access/firewall-state.ts';
 import type { CloudFaults } from './faults.ts';
 import type { CloudKnobs } from './knobs.ts';
 import type { CloudTamper } from './tamper.ts';
@@ -146,6 +147,11 @@ export interface CloudEffects {
   privateIPRouted?(ip: string, server: CloudServer | undefined): Promise<void>;
   /** The server's disk was written anew: nothing of what ran there is left. It boots with `userData`. */
   rebuilt?(server: CloudServer): Promise<void>;
+  /**
+   * The rules in front of a server's public addresses; undefined = no firewall, everything passes. With a firewall,
+   * incoming traffic that no rule lets in is dropped. Never told of a server that has had no firewall.
+   */
+  firewallChanged?(server: CloudServer, rules: readonly FirewallRule[] | undefined): Promise<void>;
   /** A balancer was made or changed (targets that come and go by their labels included). In force when it resolves. */
   loadBalancerChanged?(balancer: CloudLoadBalancer): Promise<void>;
   loadBalancerDeleted?(balancer: CloudLoadBalancer): Promise<void>;

@@ -66,6 +66,30 @@ describe('a firewall', () => {
     expect((await c.call('DELETE', `/firewalls/${id}`)).status).toBe(204);
   });
 
+  test('is told to the world per server, with the rules of all that stand before it', async () => {
+    const told: string[] = [];
+    const { c, make } = await start({
+      effects: {
+        firewallChanged: async ({ name }, rules) =>
+          void told.push(`${name} ${rules?.map((rule) => rule.port).join() ?? 'open'}`),
+      },
+    });
+    const { id } = c.cloud.addServer({ name: 'a', labels: { role: 'cp' }, userData: '' });
+    c.cloud.addServer({ name: 'b', labels: {}, userData: '' });
+    const selector = { type: 'label_selector', label_selector: { selector: 'role=cp' } };
+    const one = await make('/firewalls', 'firewall', { name: 'one', rules: [RULE], apply_to: [selector] });
+    await expect.poll(() => told).toEqual(['a 6443']);
+    const server = { type: 'server', server: { id } };
+    await make('/firewalls', 'firewall', { name: 'two', rules: [{ ...RULE, port: '80' }], apply_to: [server] });
+    await expect.poll(() => told.slice(1)).toEqual(['a 6443,80']);
+    await c.call('POST', `/firewalls/${one}/actions/set_rules`, { rules: [] });
+    await expect.poll(() => told.slice(2)).toEqual(['a 80']);
+    await c.call('PUT', `/servers/${id}`, { labels: {} });
+    const two = (await c.call('GET', '/firewalls?name=two')).body?.['firewalls'] as { id: number }[];
+    await c.call('POST', `/firewalls/${two[0]?.id}/actions/remove_from_resources`, { remove_from: [server] });
+    await expect.poll(() => told.slice(3)).toEqual(['a open']);
+  });
+
   test.each([
     ['tcp without a port', { ...RULE, port: null }],
     ['icmp with one', { ...RULE, protocol: 'icmp' }],

@@ -9,6 +9,7 @@ import { time } from '../times.ts';
 import { actionView } from '../views.ts';
 import { firewallsOf } from './firewall-rules.ts';
 import type { Firewall, FirewallRule, FirewallTarget } from './firewall-state.ts';
+import { followFirewalls } from './tell.ts';
 
 const cidr = z.union([z.cidrv4(), z.cidrv6()]);
 const RULE = z.object({
@@ -142,7 +143,10 @@ export function firewallRoutes(context: CloudContext): Routes {
       // Several may run together, and none holds a server up (guess).
       locks: [],
       delay: knobs.delays.firewall,
-      effect,
+      effect: async () => {
+        effect();
+        await followFirewalls(context);
+      },
     });
   };
   /** One action per resource, as the API does; without any, none. */
