@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { scenarios } from '../scenarios.ts';
 import { netnsScenarios } from './scenarios.ts';
 import { unshared } from './unshared.ts';
@@ -16,5 +16,13 @@ describe.skipIf(typeof how === 'string')(`the fabric of network namespaces${reas
     if (typeof how === 'string') throw new Error(how);
     // Each in namespaces of its own, of which it is root; a scenario that fails says why on stderr, which the error holds.
     await execute('unshare', [...how.args, process.execPath, program, name], { timeout: 60_000 });
+  });
+
+  test('does not start in the network of the computer', async () => {
+    if (typeof how === 'string') throw new Error(how);
+    // In a network of its own, whose process 1 it shares it with: were it not refused, nothing outside would suffer.
+    const own = [...how.args, '--pid', '--fork', '--mount-proc', process.execPath, program, scenarios[0]?.name ?? ''];
+    const error = await execute('unshare', own, { timeout: 60_000 }).catch((thrown: unknown) => thrown);
+    expect(String(error)).toContain('cannot start in the network of the computer');
   });
 });

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
+import { readlink } from 'node:fs/promises';
 import path from 'node:path';
+import { Failure } from '../../../src/base/failure.ts';
 import { withSbin } from './commands.ts';
 
 /** The programs the fabric is built with: iproute2, nftables and util-linux. */
@@ -35,5 +37,24 @@ function found(program: string, searchPath = ''): boolean {
     } catch {
       return false;
     }
+  });
+}
+
+/**
+ * Throws where this process still lives in the network namespace of process 1: as root, the fabric would rebuild the
+ * network of the computer itself.
+ */
+export async function assertOwnNetwork(): Promise<void> {
+  const [own, first] = await Promise.all(
+    ['self', '1'].map((pid) => readlink(`/proc/${pid}/ns/net`).catch(() => undefined)),
+  );
+  // Where process 1 may not be looked at, this one has not the rights to change its network either.
+  if (own === undefined || own !== first) return;
+  throw new Failure({
+    code: 'lab-network-shared',
+    what: 'The fabric of network namespaces cannot start in the network of the computer',
+    why: `this process is in ${own}, as process 1 is`,
+    state: 'Nothing was changed.',
+    next: 'Start the lab with `fairlead lab up --fabric netns`, which makes namespaces of its own.',
   });
 }
