@@ -240,7 +240,20 @@ describe('a load balancer', () => {
     onOne?.socket.write('still there?');
     await sleep(200);
     expect([onOne?.text, onOne?.events]).toEqual(['cp-1\n', ['connect']]);
-    expect(w.balancers.connections(7).get('cp-1')).toBe(1);
+    expect(w.balancers.states()).toMatchObject([
+      {
+        id: 7,
+        name: 'api',
+        addresses: [w.address],
+        services: [
+          {
+            port: 6443,
+            listens: true,
+            targets: [{ key: 'cp-1', health: { status: 'unhealthy' }, connections: 1 }, { key: 'cp-2' }],
+          },
+        ],
+      },
+    ]);
   });
 
   test('may reset what is open to a target it loses (knob)', async () => {

@@ -13,6 +13,7 @@ export const balancerLimits = (fabric: Fabric): readonly string[] => [
 const leastPort = (fabric: Fabric): number => (fabric.kind === 'loopback' ? 1024 : 1);
 
 interface Balancer {
+  name: string;
   readonly host: FabricHost;
   readonly services: Map<number, ServiceProxy>;
   /** Addresses that lead to it now. */
@@ -101,11 +102,13 @@ export function startBalancers(ports: BalancerPorts): Balancers {
     apply: (description) =>
       enqueue(async () => {
         const known = balancers.get(description.id);
-        const balancer = known ?? {
+        const balancer: Balancer = known ?? {
+          name: description.name,
           host: fabric.addHost(`balancer-${description.id}`),
           services: new Map<number, ServiceProxy>(),
           addresses: new Set<string>(),
         };
+        balancer.name = description.name;
         balancers.set(description.id, balancer);
         await lead(balancer, [
           ...(description.publicEnabled && description.publicIPv4 !== '' ? [description.publicIPv4] : []),
@@ -119,14 +122,17 @@ export function startBalancers(ports: BalancerPorts): Balancers {
         balancers.delete(id);
         if (balancer !== undefined) await end(balancer);
       }),
-    connections(id) {
-      const open = new Map<string, number>();
-      const balancer = balancers.get(id);
-      for (const proxy of balancer?.services.values() ?? []) {
-        for (const [target, count] of proxy.connections()) open.set(target, (open.get(target) ?? 0) + count);
-      }
-      return open;
-    },
+    states: () =>
+      [...balancers].map(([id, { name, addresses, services }]) => ({
+        id,
+        name,
+        addresses: [...addresses],
+        services: [...services].map(([port, proxy]) => ({
+          port,
+          listens: proxy.listening,
+          targets: proxy.targets(),
+        })),
+      })),
     close: () =>
       enqueue(async () => {
         for (const balancer of balancers.values()) await end(balancer);

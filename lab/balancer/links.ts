@@ -9,7 +9,6 @@ interface Link {
 /** The connections of one service, by target. */
 export interface Links {
   count(target: string): number;
-  counts(): ReadonlyMap<string, number>;
   /** Joins both sides for as long as one of them lives; half-closes travel, a reset on one side resets the other. */
   join(target: string, client: Socket, upstream: Socket): void;
   reset(target: string): void;
@@ -32,7 +31,6 @@ export function createLinks(idleMs: number): Links {
 
   return {
     count: (target) => links.get(target)?.size ?? 0,
-    counts: () => new Map([...links].filter(([, open]) => open.size > 0).map(([key, open]) => [key, open.size])),
     join(target, client, upstream) {
       const link = { client, upstream };
       of(target).add(link);

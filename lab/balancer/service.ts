@@ -7,7 +7,7 @@ import { type Checker, startChecker } from './checker.ts';
 import { createLinks } from './links.ts';
 import { pickTarget } from './pick.ts';
 import { proxyHeader } from './proxy-header.ts';
-import type { BalancerKnobs } from './types.ts';
+import type { BalancerKnobs, TargetState } from './types.ts';
 
 /** One listening port of a balancer, with its health checks. */
 export interface ServiceProxy {
@@ -16,8 +16,7 @@ export interface ServiceProxy {
   /** Accepts on the hidden address; rejects when the port is taken. */
   listen(): Promise<void>;
   readonly listening: boolean;
-  /** How many are open, by target. */
-  connections(): ReadonlyMap<string, number>;
+  targets(): readonly TargetState[];
   /** Stops listening and looking; open connections are reset. */
   close(): void;
 }
@@ -151,7 +150,14 @@ export function createServiceProxy(ports: ServicePorts, first: CloudLoadBalancer
     get listening() {
       return server.listening;
     },
-    connections: () => links.counts(),
+    targets: () =>
+      [...watched.values()].map(({ target: { key, server: of, address }, checker }) => ({
+        key,
+        server: of,
+        address,
+        health: checker.health,
+        connections: links.count(key),
+      })),
     close() {
       for (const { checker } of watched.values()) checker.stop();
       watched.clear();

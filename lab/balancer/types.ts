@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/base/clock.ts';
-import type { CloudLoadBalancer } from '../cloud/types.ts';
+import type { CloudLoadBalancer, TargetHealth } from '../cloud/types.ts';
 import type { Fabric } from '../fabric/types.ts';
 
 /**
@@ -54,13 +54,36 @@ export interface BalancerPorts {
   readonly log: (line: string) => void;
 }
 
+/** A balancer as it works at this moment. */
+export interface BalancerState {
+  readonly id: number;
+  readonly name: string;
+  /** Addresses that lead to it. */
+  readonly addresses: readonly string[];
+  readonly services: readonly {
+    readonly port: number;
+    /** False: nothing answers on the port in this lab. */
+    readonly listens: boolean;
+    readonly targets: readonly TargetState[];
+  }[];
+}
+
+export interface TargetState {
+  readonly key: string;
+  readonly server: number | undefined;
+  readonly address: string;
+  readonly health: TargetHealth;
+  /** Open now. */
+  readonly connections: number;
+}
+
 /** The load balancers of a project: TCP proxies behind addresses of their own. */
 export interface Balancers {
   /** A balancer is as described from now on; made when it is new. Resolves when its addresses and ports are in force. */
   apply(balancer: CloudLoadBalancer): Promise<void>;
   /** The balancer is no more: its addresses swallow. */
   remove(id: number): Promise<void>;
-  /** Connections open to each target now, by key; for tests and `lab info`. */
-  connections(id: number): ReadonlyMap<string, number>;
+  /** All of them, in the order they were made. */
+  states(): readonly BalancerState[];
   close(): Promise<void>;
 }

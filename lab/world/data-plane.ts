@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/base/clock.ts';
 import { balancerLimits, startBalancers } from '../balancer/balancers.ts';
+import type { Balancers } from '../balancer/types.ts';
 import type { CloudEffects } from '../cloud/types.ts';
 import { DNS_LIMITS, startDnsServer } from '../dns/server.ts';
 import type { DnsOptions } from '../dns/types.ts';
@@ -23,6 +24,7 @@ export interface DataPlanePorts {
 export interface DataPlane {
   readonly dns: { readonly address: string; readonly port: number };
   readonly strangers: Strangers;
+  readonly balancers: Pick<Balancers, 'states'>;
   readonly limits: readonly string[];
   /** What successful actions do to balancers and zones. */
   readonly effects: Pick<
@@ -52,6 +54,7 @@ export async function startDataPlane(ports: DataPlanePorts): Promise<DataPlane> 
   return {
     dns: { address: dns.address, port: dns.port },
     strangers,
+    balancers,
     limits: [...balancerLimits(fabric), ...DNS_LIMITS, ...(fabric.kind === 'netns' ? [] : METADATA_LIMITS)],
     effects: {
       loadBalancerChanged: (balancer) => balancers.apply(balancer),

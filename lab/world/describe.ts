@@ -15,7 +15,7 @@ export interface Describable {
   readonly fabric: Fabric;
   readonly cloud: Cloud;
   readonly machines: Machines;
-  readonly dataPlane: Pick<DataPlane, 'dns' | 'limits'>;
+  readonly dataPlane: Pick<DataPlane, 'dns' | 'limits' | 'balancers'>;
   readonly parts: Parts;
   readonly tokens: { readonly own: string; readonly node: string; readonly readOnly: string };
 }
@@ -57,6 +57,19 @@ export function describeWorld(world: Describable): LabInfo {
       assignedTo: nameOf(fip.server),
       routedTo: world.fabric.routed(fip.ip)?.name ?? null,
       claimedBy: machines.filter((m) => m.host.claimed.includes(fip.ip)).map((m) => m.server.name),
+    })),
+    loadBalancers: world.dataPlane.balancers.states().map((balancer) => ({
+      ...balancer,
+      services: balancer.services.map((service) => ({
+        ...service,
+        targets: service.targets.map(({ server, address, health, connections }) => ({
+          node: nameOf(server ?? null),
+          address,
+          health: health.status,
+          ...(health.detail === undefined ? {} : { detail: health.detail }),
+          connections,
+        })),
+      })),
     })),
     nodes: machines.map((m) => describeNode(m, world)),
     limits: [

@@ -31,6 +31,8 @@ export interface LabInfo {
   /** What the machine configs of the control planes say now; of the first one that is up. */
   readonly endpoint: string;
   readonly floatingIPs: readonly FloatingIPInfo[];
+  /** As they work, not as the API shows them. */
+  readonly loadBalancers: readonly LoadBalancerInfo[];
   readonly nodes: readonly LabNodeInfo[];
   readonly limits: readonly string[];
 }
@@ -44,6 +46,25 @@ export interface FloatingIPInfo {
   readonly routedTo: string | null;
   /** Which nodes have it on a link. */
   readonly claimedBy: readonly string[];
+}
+
+export interface LoadBalancerInfo {
+  readonly id: number;
+  readonly name: string;
+  /** What leads to it now: public, private. */
+  readonly addresses: readonly string[];
+  readonly services: readonly {
+    readonly port: number;
+    readonly listens: boolean;
+    readonly targets: readonly {
+      /** Name of the server; null = it has none, or is gone. */
+      readonly node: string | null;
+      readonly address: string;
+      readonly health: 'healthy' | 'unhealthy' | 'unknown';
+      readonly detail?: string;
+      readonly connections: number;
+    }[];
+  }[];
 }
 
 export interface LabNodeInfo {

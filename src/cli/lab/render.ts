@@ -31,6 +31,7 @@ export function renderLab(info: LabInfo): string {
     '',
     `endpoint      ${info.endpoint}`,
     `floating IPs  ${addresses}`,
+    ...info.loadBalancers.map(balancerLine),
     `cloud API     ${info.hetzner.endpoint} (era ${info.hetzner.era})`,
     `name server   ${info.dns.address} port ${info.dns.port}`,
     `state         ${info.state}`,
@@ -43,4 +44,12 @@ export function renderLab(info: LabInfo): string {
     `Try:  kubectl --kubeconfig ${info.files.kubeconfig} get nodes`,
     `      fairlead plan --config ${info.files.config}`,
   ].join('\n');
+}
+
+function balancerLine({ name, addresses, services }: LabInfo['loadBalancers'][number]): string {
+  const ports = services.map(({ port, targets }) => {
+    const healthy = targets.filter((target) => target.health === 'healthy').length;
+    return `${port} (${healthy} of ${targets.length} healthy)`;
+  });
+  return `balancer      ${name} at ${addresses.join(', ') || 'no address'}: ${ports.join(', ') || 'no service'}`;
 }
