@@ -13,27 +13,29 @@ export interface RateBucket {
 }
 
 export function createRateBucket(clock: Clock, { capacity, refillPerSecond }: CloudKnobs['rateLimit']): RateBucket {
-  let level = capacity;
+  // In thousandths of a request: a millisecond brings a whole number of them, and no rounding adds up over the hours.
+  const full = capacity * 1000;
+  let level = full;
   let at = clock.now();
   const refill = (): void => {
     const now = clock.now();
-    level = Math.min(capacity, level + ((now - at) / 1000) * refillPerSecond);
+    level = Math.min(full, level + (now - at) * refillPerSecond);
     at = now;
   };
   return {
     take() {
       refill();
-      if (level < 1) return false;
-      level -= 1;
+      if (level < 1000) return false;
+      level -= 1000;
       return true;
     },
     headers() {
       refill();
-      const full = clock.wall().getTime() / 1000 + (capacity - level) / refillPerSecond;
+      const reset = clock.wall().getTime() / 1000 + (full - level) / 1000 / refillPerSecond;
       return {
         'RateLimit-Limit': String(capacity),
-        'RateLimit-Remaining': String(Math.floor(level)),
-        'RateLimit-Reset': String(Math.ceil(full)),
+        'RateLimit-Remaining': String(Math.floor(level / 1000)),
+        'RateLimit-Reset': String(Math.ceil(reset)),
       };
     },
   };
