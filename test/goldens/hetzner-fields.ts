@@ -43,8 +43,27 @@ export function readFields(file = path.join(import.meta.dirname, 'hetzner', 'fie
     fields.set(object, [...(fields.get(object) ?? []), rule]);
   }
   if (fields.size === 0) throw new Error(`${file} holds no table of fields`);
+  fields.set('Pricing', [...(fields.get('Pricing') ?? []), ...PRICES]);
   return fields;
 }
+
+const HARMLESS = { A: '', B: '', C: '', D: '' };
+const price = (list: string, field: string, type: string): FieldRule => {
+  const name = `${list}[].prices[].${field}`;
+  return { name, steps: name.replaceAll('[]', '.[]').split('.'), type, orNull: false, outcomes: HARMLESS };
+};
+const money = (list: string, field: string): FieldRule[] => [
+  price(list, field, 'object'),
+  price(list, `${field}.net`, 'string'),
+  price(list, `${field}.gross`, 'string'),
+];
+/** The table leaves out what the entries of price lists hold; every client decodes them. */
+const PRICES: readonly FieldRule[] = ['floating_ips', 'primary_ips', 'server_types', 'load_balancer_types'].flatMap((list) => [
+  price(list, 'location', 'string'),
+  ...money(list, 'price_monthly'),
+  ...(list === 'floating_ips' ? [] : money(list, 'price_hourly')),
+  ...(list.endsWith('_types') ? [price(list, 'included_traffic', 'uint64'), ...money(list, 'price_per_tb_traffic')] : []),
+]);
 
 /** Objects that stand inside others, by the name of the field. */
 const NESTED: Readonly<Record<string, string>> = {
