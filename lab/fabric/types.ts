@@ -27,7 +27,36 @@ export interface Fabric {
   routed(address: string): FabricHost | undefined;
   /** All rules between parties that are in force from now on. Absent: this fabric has none. */
   disturb?(rules: readonly Disturbance[]): Promise<void>;
+  /**
+   * Rules of the cloud's firewalls in front of a machine's public addresses; undefined = everything passes. With rules,
+   * what none of them lets in is dropped; what goes out passes unless a rule names outgoing traffic. Answers pass.
+   */
+  firewall?(host: FabricHost, rules: readonly FirewallRule[] | undefined): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface FirewallRule {
+  readonly direction: 'in' | 'out';
+  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'esp' | 'gre';
+  /** `80`, `80-85` or `any`; null where the protocol has no ports. */
+  readonly port: string | null;
+  /** CIDRs: of senders for incoming, of receivers for outgoing traffic. */
+  readonly sourceIPs: readonly string[];
+  readonly destinationIPs: readonly string[];
+}
+
+/** What a machine's own firewall lets in. */
+export interface IngressPolicy {
+  /** What becomes of what no rule speaks of; the rules let in where it blocks, and shut out all others where it accepts. */
+  readonly otherwise: 'accept' | 'block';
+  readonly rules: readonly IngressRule[];
+}
+
+export interface IngressRule {
+  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'icmpv6';
+  /** `80` or `80-85`. */
+  readonly ports: readonly string[];
+  readonly from: readonly { readonly subnet: string; readonly except: string | undefined }[];
 }
 
 /** `client`, `cloud`, `dns`, or the name of a machine. */
@@ -81,6 +110,8 @@ export interface FabricHost {
    */
   open(port: number): Promise<void>;
   shut(port: number): Promise<void>;
+  /** The machine's own firewall from now on; undefined = none. Connections that are open live on. */
+  ingress?(policy: IngressPolicy | undefined): Promise<void>;
   /** The machine is no more: its hidden address is free; routes to it must have been changed before. */
   remove(): Promise<void>;
 }

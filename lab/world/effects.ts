@@ -40,6 +40,10 @@ export function effectsOf(
     },
     routed: (floatingIP, server) =>
       fabric.route(floatingIP.ip, server === undefined ? undefined : machines.byServer(server.id)?.host),
+    async firewallChanged(server, rules) {
+      const host = machines.byServer(server.id)?.host;
+      if (host !== undefined) await fabric.firewall?.(host, rules);
+    },
     async primaryIPRouted(ip, server) {
       const host = server === undefined ? undefined : machines.byServer(server.id)?.host;
       await host?.claim(ip);

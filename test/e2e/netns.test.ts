@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { unshared } from '../../lab/fabric/netns/unshared.ts';
@@ -85,6 +86,56 @@ describe.skipIf(typeof how === 'string')(`a lab of network namespaces${reason}`,
     expect((await inside(dial(one.publicIPv4, 6443))).stdout).toBe('accepted\n');
     await fairleadJson(['lab', 'fault', 'clear', '--all', ...at]);
     expect((await inside(dial(one.privateIPv4, 6443), two.name)).stdout).toBe('accepted\n');
+  });
+
+  test('a firewall of the cloud closes the public side of a server, and opens it again when it is taken away', async () => {
+    const node = plane(2);
+    const { endpoint, token } = lab.info.hetzner;
+    const call = async (method: string, where: string, body: object): Promise<{ firewall?: { id: number } }> => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const script = `fetch('${endpoint}${where}', ${JSON.stringify({ method, headers, body: JSON.stringify(body) })})
+        .then((r) => r.text()).then(console.log)`;
+      return JSON.parse((await inside([process.execPath, '--eval', script])).stdout) as { firewall?: { id: number } };
+    };
+    const rule = { direction: 'in', protocol: 'tcp', port: '50000', source_ips: ['0.0.0.0/0', '::/0'] };
+    const target = [{ type: 'server', server: { id: node.serverId } }];
+    const { firewall } = await call('POST', '/firewalls', { name: 'talos-only', rules: [rule], apply_to: target });
+    const answers = async (wanted: string): Promise<string> => {
+      let seen = '';
+      for (let i = 0; i < 20 && seen !== wanted; i += 1)
+        seen = (await inside(dial(node.publicIPv4, 6443))).stdout.trim();
+      return seen;
+    };
+    expect(await answers('silent')).toBe('silent');
+    expect((await inside(dial(node.publicIPv4, 50000))).stdout).toBe('accepted\n');
+    expect((await inside(dial(node.privateIPv4, 6443), plane(0).name)).stdout).toBe('accepted\n');
+    const from = { remove_from: target };
+    await call('POST', `/firewalls/${firewall?.id}/actions/remove_from_resources`, from);
+    expect(await answers('accepted')).toBe('accepted');
+  });
+
+  test("a node's firewall documents are rules of its kernel", async () => {
+    const worker = lab.info.nodes.find((n) => n.role === 'worker')?.name ?? '';
+    const patch = `apiVersion: v1alpha1
+kind: NetworkDefaultActionConfig
+ingress: block
+---
+apiVersion: v1alpha1
+kind: NetworkRuleConfig
+name: talos-api-from-private
+portSelector:
+  ports: [50000]
+  protocol: tcp
+ingress:
+  - subnet: 10.0.0.0/16
+`;
+    await writeFile(path.join(lab.info.files.provisioner, 'talos/workers/firewall.yaml'), patch);
+    await fairleadJson(['lab', 'node', 'replace', worker, '--state', lab.state]);
+    const node = (await lab.fresh()).nodes.find((n) => n.name === worker);
+    expect((await inside(dial(node?.publicIPv4 ?? '', 50000))).stdout).toBe('silent\n');
+    expect((await inside(dial(node?.privateIPv4 ?? '', 50000), plane(0).name)).stdout).toBe('accepted\n');
+    expect((await inside(['nft', 'list', 'ruleset'], worker)).stdout).toContain('50000');
+    await rm(path.join(lab.info.files.provisioner, 'talos/workers/firewall.yaml'));
   });
 
   test('two labs side by side do not meet', async () => {

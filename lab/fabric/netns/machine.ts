@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { FabricHost, HostCondition } from '../types.ts';
+import type { FabricHost, HostCondition, IngressPolicy } from '../types.ts';
 import { linkOf, MACHINE_END, PRIVATE_GATEWAY, PRIVATE_RANGE, PUBLIC_GATEWAY } from './addresses.ts';
 import { ip, makePlace, nft, type Place, run } from './commands.ts';
 import { HANG_PORT, machineRules, senderRules } from './rules.ts';
@@ -46,8 +46,9 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
   const table = 1000 + number;
   let condition: HostCondition = 'up';
   let runs = 1;
+  let ingress: IngressPolicy | undefined;
 
-  const rules = (): string => machineRules({ hidden, condition, claimed: claims, open: opened, run: runs });
+  const rules = (): string => machineRules({ hidden, condition, claimed: claims, open: opened, run: runs, ingress });
   /** What the kernel forgets when a link goes down. */
   const linksUp = [
     'link set enp1s0 up',
@@ -140,6 +141,11 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
     shut: (port) =>
       inTurn(async () => {
         if (!opened.delete(port)) return;
+        await nft(place, rules());
+      }),
+    ingress: (policy) =>
+      inTurn(async () => {
+        ingress = policy;
         await nft(place, rules());
       }),
     async remove() {

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import type { Random } from '../../../src/base/random.ts';
-import type { Disturbance, Fabric, FabricHost } from '../types.ts';
+import type { Disturbance, Fabric, FabricHost, FirewallRule } from '../types.ts';
 import {
   CLIENT_ADDRESS,
   createPool,
@@ -30,6 +30,7 @@ export interface NetnsOptions {
 export interface NetnsFabric extends Fabric {
   readonly kind: 'netns';
   disturb(rules: readonly Disturbance[]): Promise<void>;
+  firewall(host: FabricHost, rules: readonly FirewallRule[] | undefined): Promise<void>;
   /** The file of the namespace of `client`, `router` or the machine of this name, in this process' mount namespace. */
   fileOf(name: string): string | undefined;
 }
@@ -39,7 +40,7 @@ const LIMITS: readonly string[] = [
   'The processes of all machines live in one namespace behind them; what they receive and send passes the kernel of their machine. Built-in etcd members speak to each other inside the lab’s process instead: no link cuts them.',
   'etcd peers skip the check of the client SAN, as on the loopback fabric.',
   'A hung machine accepts on every port of a control plane, also on one nothing listened on.',
-  'There is no IPv6 and no latency; firewall documents of nodes and firewalls of the cloud are not rendered yet.',
+  'There is no IPv6 and no latency. Rules of firewalls that name IPv6 alone say nothing here.',
 ];
 
 const UNGROUPED =
@@ -63,7 +64,7 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
   const grouped = await mayGroup();
   await nft(
     router,
-    routerRules([], () => undefined),
+    routerRules([], () => undefined, new Map()),
   );
   await nft(here, LAB_RULES);
   await ip(here, [
@@ -108,6 +109,16 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
   /** Routes change one after the other, in the order they were asked for. */
   let queue: Promise<unknown> = Promise.resolve();
 
+  let disturbances: readonly Disturbance[] = [];
+  const firewalls = new Map<number, readonly FirewallRule[]>();
+  const numberOf = (name: string): number | undefined =>
+    [...machines].findLast((machine) => machine.name === name)?.number;
+  const renewRouter = async (): Promise<void> => {
+    const turn = queue.then(() => nft(router, routerRules(disturbances, numberOf, firewalls)));
+    queue = turn.catch(() => {});
+    await turn;
+  };
+
   const silence = silentListeners();
 
   return {
@@ -126,7 +137,10 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
         here,
         router,
         hang: (address, port) => silence.listen(address, port),
-        removed: (gone) => machines.delete(gone),
+        removed(gone) {
+          machines.delete(gone);
+          firewalls.delete(gone.number);
+        },
         leading: (to) => [...routes].filter(([, host]) => host === to).map(([address]) => address),
       });
       machines.add(machine);
@@ -156,11 +170,17 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
           : [...machines].findLast((machine) => machine.name === name)?.file,
     routed: (address) => routes.get(address),
     async disturb(rules) {
-      const numberOf = (name: string): number | undefined =>
-        [...machines].findLast((machine) => machine.name === name)?.number;
-      const turn = queue.then(() => nft(router, routerRules(rules, numberOf)));
-      queue = turn.catch(() => {});
-      await turn;
+      // Refused rules leave the old ones in force.
+      routerRules(rules, () => 0, new Map());
+      disturbances = rules;
+      await renewRouter();
+    },
+    async firewall(host, rules) {
+      const machine = [...machines].find((known) => known === host);
+      if (machine === undefined) return;
+      if (rules === undefined) firewalls.delete(machine.number);
+      else firewalls.set(machine.number, rules);
+      await renewRouter();
     },
     async close() {
       await queue;

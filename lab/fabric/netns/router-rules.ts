@@ -1,6 +1,7 @@
 import { Failure } from '../../../src/base/failure.ts';
-import type { Disturbance, Party } from '../types.ts';
+import type { Disturbance, FirewallRule, Party } from '../types.ts';
 import { PRIVATE_RANGE } from './addresses.ts';
+import { firewallChains, firewallJumps } from './firewall-rules.ts';
 
 const DNS_PORT = 53;
 
@@ -13,11 +14,13 @@ export function routerRules(
   disturbances: readonly Disturbance[],
   /** The number of the machine of this name, which its links carry. */
   numberOf: (name: string) => number | undefined,
+  /** By number of the machine. */
+  firewalls: ReadonlyMap<number, readonly FirewallRule[]>,
 ): string {
   return `table ip lab
 delete table ip lab
 table ip lab {
-  chain output {
+${[...firewalls].map(([number, rules]) => firewallChains(number, rules)).join('')}  chain output {
     type filter hook output priority filter; policy accept;
     icmp type destination-unreachable icmp code host-unreachable drop
   }
@@ -26,6 +29,7 @@ table ip lab {
     iifname { "client", "p*" } ip daddr ${PRIVATE_RANGE} drop
     iifname "v*" ip daddr != ${PRIVATE_RANGE} drop
     ${disturbances.flatMap((one) => dropsOf(one, numberOf)).join('\n    ')}
+    ${[...firewalls.keys()].flatMap(firewallJumps).join('\n    ')}
   }
 }
 `;

@@ -1,6 +1,7 @@
 import { HOST_PORTS, METADATA_PORT } from '../ports.ts';
-import type { HostCondition } from '../types.ts';
+import type { HostCondition, IngressPolicy } from '../types.ts';
 import { LAB_ADDRESS, MACHINE_END } from './addresses.ts';
+import { ingressLines } from './firewall-rules.ts';
 
 /** Where a cloud's machine reads about itself. */
 const METADATA = '169.254.169.254';
@@ -12,6 +13,8 @@ export interface MachineFacts {
   readonly hidden: string;
   readonly condition: HostCondition;
   readonly claimed: ReadonlySet<string>;
+  /** What it lets in; undefined = everything. */
+  readonly ingress: IngressPolicy | undefined;
   /** How often it was switched on: connections of an earlier run are unknown to this one. */
   readonly run: number;
   readonly open: ReadonlySet<number>;
@@ -26,7 +29,7 @@ const setOf = (members: Iterable<string | number>): string => `{ ${[...members].
  * Replaces what was there in one transaction, so that there is no moment in between.
  */
 export function machineRules(facts: MachineFacts): string {
-  const { hidden, condition, open, claimed, run } = facts;
+  const { hidden, condition, open, claimed, run, ingress } = facts;
   const hung = condition === 'hung';
   const ports = hung ? new Set([...HOST_PORTS, ...open]) : condition === 'refusing' ? new Set<number>() : open;
   const target = hung ? `${hidden}:${HANG_PORT}` : hidden;
@@ -50,7 +53,7 @@ export function machineRules(facts: MachineFacts): string {
   return `table ip lab
 delete table ip lab
 table ip lab {
-  chain arriving {
+${ingress === undefined ? '' : `  chain ingress {\n    ${ingressLines(ingress).join('\n    ')}\n  }\n`}  chain arriving {
     type filter hook prerouting priority mangle; policy accept;
     ct state new ct mark set ${run}
   }
@@ -73,6 +76,7 @@ table ip lab {
     type filter hook forward priority filter; policy drop;
     oifname "lab0" ct mark != ${run} meta l4proto tcp reject with tcp reset
     iifname "lab0" ct mark != ${run} drop
+    ${ingress === undefined ? '' : 'iifname "enp*" oifname "lab0" ct state new jump ingress'}
     ${passing.join('\n    ')}
   }
 }

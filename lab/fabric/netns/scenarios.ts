@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { machine, PORT, type ScenarioWorld, type TestMachine } from '../scenarios.ts';
+import { greeted, machine, PORT, type ScenarioWorld, type TestMachine, until } from '../scenarios.ts';
+import type { FirewallRule } from '../types.ts';
 import { CLIENT_ADDRESS } from './addresses.ts';
 import type { NetnsFabric } from './netns.ts';
 
@@ -149,6 +150,70 @@ export const netnsScenarios: readonly NetnsScenario[] = [
       await net.disturb([]);
       assert.deepEqual(await seen(), ['cp-1', 'cp-1', 'cp-2']);
       await assert.rejects(net.disturb([{ kind: 'latency', from: 'client', to: 'cp-1', oneWay: false, ms: 50 }]));
+    },
+  },
+  {
+    name: 'lets through a firewall of the cloud what its rules name, and answers; without one, everything',
+    async run(world) {
+      const { net } = world;
+      const one = await machine(world, 'cp-1');
+      const two = await machine(world, 'cp-2');
+      const inner = await withPrivate(world, one);
+      await withPrivate(world, two);
+      const rule = (sourceIPs: string[], port: string | null): FirewallRule => ({
+        direction: 'in',
+        protocol: 'tcp',
+        port,
+        sourceIPs,
+        destinationIPs: [],
+      });
+      const seen = async (): Promise<string[]> => [
+        await dialFrom(net, 'client', one.address),
+        await dialFrom(net, 'cp-2', one.address),
+        await dialFrom(net, 'cp-2', inner),
+        await dialFrom(net, 'cp-1', two.address),
+      ];
+      await net.firewall(one.host, [rule([`${CLIENT_ADDRESS}/32`, '::/0'], '6000-6443')]);
+      // The private network is not the firewall's; what the machine begins itself is answered.
+      assert.deepEqual(await seen(), ['cp-1', 'silence', 'cp-1', 'cp-2']);
+      await net.firewall(one.host, [rule(['0.0.0.0/0', '::/0'], '443'), rule(['::/0'], 'any')]);
+      assert.deepEqual(await seen(), ['silence', 'silence', 'cp-1', 'cp-2']);
+      await net.firewall(one.host, [
+        rule(['0.0.0.0/0'], 'any'),
+        { direction: 'out', protocol: 'icmp', port: null, sourceIPs: [], destinationIPs: ['0.0.0.0/0'] },
+      ]);
+      assert.deepEqual(await seen(), ['cp-1', 'cp-1', 'cp-1', 'silence']);
+      await net.firewall(one.host, undefined);
+      assert.deepEqual(await seen(), ['cp-1', 'cp-1', 'cp-1', 'cp-2']);
+    },
+  },
+  {
+    name: 'lets in what a machine’s own firewall names where it blocks, and shuts out all others where it accepts',
+    async run(world) {
+      const { net } = world;
+      const one = await machine(world, 'cp-1');
+      const two = await machine(world, 'cp-2');
+      assert.ok(one.host.ingress !== undefined);
+      const open = await greeted(world, one.address);
+      const seen = async (): Promise<string[]> => [
+        await dialFrom(net, 'client', one.address),
+        await dialFrom(net, 'cp-2', one.address),
+        await dialFrom(net, 'cp-1', one.address),
+      ];
+      const from = [{ subnet: `${two.address}/24`, except: undefined }];
+      await one.host.ingress({ otherwise: 'block', rules: [{ protocol: 'tcp', ports: [`${PORT}`], from }] });
+      assert.deepEqual(await seen(), ['silence', 'cp-1', 'cp-1']);
+      const but = [{ subnet: '0.0.0.0/0', except: `${two.address}/32` }];
+      await one.host.ingress({ otherwise: 'accept', rules: [{ protocol: 'tcp', ports: ['6000-7000'], from: but }] });
+      assert.deepEqual(await seen(), ['cp-1', 'silence', 'cp-1']);
+      await one.host.ingress({ otherwise: 'block', rules: [] });
+      assert.deepEqual(await seen(), ['silence', 'silence', 'cp-1']);
+      // A connection that was open lives on.
+      open.socket.write('hello');
+      await until(() => open.heard.join('').includes('hello'));
+      assert.equal(open.heard.join(''), 'cp-1\nhello');
+      await one.host.ingress(undefined);
+      assert.deepEqual(await seen(), ['cp-1', 'cp-1', 'cp-1']);
     },
   },
 ];

@@ -1,5 +1,6 @@
 import { apiServerArgs } from './api-server-args.ts';
 import { kubernetesApiNames, talosApiNames } from './certificate-names.ts';
+import { readIngress } from './ingress.ts';
 import { formatIp } from './ip.ts';
 import { etcdAdvertised, kubeletNodeIPs, nodeAddresses } from './node-addresses.ts';
 import type { Settings } from './settings.ts';
@@ -31,6 +32,7 @@ export function derive(settings: Settings, facts: NodeFacts): Derived {
     kubeletNodeIPs: kubelet.ips.map(formatIp),
     etcdAdvertised: controlPlane ? etcdAdvertised(settings, addresses, vips.addresses).map(formatIp) : [],
     vips: vips.operators,
+    ingress: readIngress(settings.documents),
     kubePrism: settings.kubePrism,
     adminKubeconfigLifetimeMs: settings.adminKubeconfigLifetimeMs,
     kubernetesVersion: settings.kubernetesVersion,

@@ -1,3 +1,4 @@
+import type { IngressPolicy } from '../../fabric/types.ts';
 import type { TalosVersion } from '../types.ts';
 
 /** Facts of a machine that the machine config is read against (the same as `node.json` of the derived goldens). */
@@ -50,6 +51,8 @@ export interface Derived {
   readonly apiAudiences: readonly string[];
   /** `--name=value` as Talos renders them, with Talos' own file names; empty = the static pod is not rendered (`warnings` says why). */
   readonly kubeAPIServerArgs: readonly string[];
+  /** The machine's own firewall; undefined = none. */
+  readonly ingress: IngressPolicy | undefined;
   readonly kubeletNodeIPs: readonly string[];
   readonly etcdAdvertised: readonly string[];
   readonly vips: readonly VipOperatorSpec[];

@@ -113,6 +113,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
         // Effects come after the reply.
         await clock.sleep(20, signal);
         for (const warning of after.derived.warnings) machine.log(warning);
+        if (differ(before.derived.ingress, after.derived.ingress)) await host.ingress?.(after.derived.ingress);
         const names = differ(before.derived.talosApiCertificate, after.derived.talosApiCertificate);
         if (names || inputsOf(before.text).talosRoot !== inputsOf(after.text).talosRoot) await reissueTalosApi(after);
         await controlPlane?.adopt(before, after);
@@ -237,6 +238,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
       machine.active = { text: config, derived: verdict.derived, warnings: verdict.warnings };
       for (const warning of [...verdict.warnings, ...verdict.derived.warnings]) machine.log(warning);
       machine.service('machined', 'Running', true, 'Health check successful');
+      await host.ingress?.(verdict.derived.ingress);
       await openApi(machine.active);
       void startServices(begin).catch((error: unknown) => {
         if (!signal.aborted) machine.log(`boot sequence: failed: ${textOf(error)}`);
