@@ -18,6 +18,14 @@ describe.skipIf(typeof how === 'string')(`the fabric of network namespaces${reas
     await execute('unshare', [...how.args, process.execPath, program, name], { timeout: 60_000 });
   });
 
+  // What an ordinary user has: root of a user namespace with one user and one group, whoever runs this test.
+  test.each([scenarios[0], ...netnsScenarios.slice(0, 5)])('without root: $name', async (scenario) => {
+    if (typeof how === 'string' || scenario === undefined) throw new Error('no way into namespaces');
+    const user = how.rootless ? [] : ['--user', '--map-root-user'];
+    const args = [...how.args, ...user, process.execPath, program, scenario.name];
+    await execute('unshare', args, { timeout: 60_000 });
+  });
+
   test('does not start in the network of the computer', async () => {
     if (typeof how === 'string') throw new Error(how);
     // In a network of its own, whose process 1 it shares it with: were it not refused, nothing outside would suffer.

@@ -26,6 +26,8 @@ export function renderLab(info: LabInfo): string {
               `${f.ip} (id ${f.id}) assigned to ${f.assignedTo ?? 'nobody'}, claimed by ${f.claimedBy.join(', ') || 'nobody'}`,
           )
           .join('\n              ');
+  // In namespaces of its own, its addresses are reachable from within.
+  const inside = info.fabric === 'netns' ? `fairlead lab exec --state ${info.state} -- ` : '';
   return [
     `Lab ${info.name} (${info.fabric}, speed ${info.speed}), process ${info.pid}`,
     '',
@@ -41,8 +43,8 @@ export function renderLab(info: LabInfo): string {
     'Limits:',
     ...info.limits.map((limit) => `  - ${limit}`),
     '',
-    `Try:  kubectl --kubeconfig ${info.files.kubeconfig} get nodes`,
-    `      fairlead plan --config ${info.files.config}`,
+    `Try:  ${inside}kubectl --kubeconfig ${info.files.kubeconfig} get nodes`,
+    `      ${inside}fairlead plan --config ${info.files.config}`,
   ].join('\n');
 }
 
