@@ -95,6 +95,33 @@ test('the knob that was turned is in force, and the catalogue needs no lab', asy
   expect(list.stdout).toContain('partition');
 }, 60_000);
 
+test('nodes that are cut off from the cloud cannot move the address, and do so when they hear it again', async () => {
+  const { nodes, floatingIPs } = await lab.fresh();
+  const holder = floatingIPs[0]?.assignedTo ?? '';
+  for (const { name } of nodes) expect((await fault('set', 'partition', '--from', name, '--to', 'cloud')).code).toBe(0);
+  /** How often a node has taken the address so far. */
+  const enabled = async (): Promise<number> => {
+    const logs = await Promise.all(nodes.map((node) => readFile(node.log, 'utf8')));
+    return logs.join('').split('enabled shared IP').length;
+  };
+  const before = await enabled();
+  const { mark } = await fairleadJson<{ mark: number }>(['lab', 'requests', '--state', lab.state]);
+  expect((await fairlead(['lab', 'node', 'power-off', holder, '--state', lab.state])).code).toBe(0);
+  // The lease runs out, another is elected, and asks a cloud that does not hear it.
+  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  expect(await enabled()).toBe(before);
+  const since = ['lab', 'requests', '--state', lab.state, '--since', String(mark)];
+  const { requests } = await fairleadJson<{ requests: { system: string; by: string }[] }>(since);
+  expect(requests.filter((r) => r.system === 'hetzner' && r.by.startsWith('node/'))).toEqual([]);
+  expect((await fault('clear', '--all')).code).toBe(0);
+  await expect
+    .poll(async () => (await lab.fresh()).floatingIPs[0]?.claimedBy.length, { timeout: 30_000, interval: 500 })
+    .toBe(1);
+  const after = (await lab.fresh()).floatingIPs[0];
+  expect(after?.assignedTo).not.toBe(holder);
+  expect(after?.claimedBy).toEqual([after?.assignedTo]);
+}, 120_000);
+
 /** What a member of etcd knows of the cluster. */
 async function etcdStatus(node: LabNodeInfo): Promise<{ memberId: bigint; leader: bigint }> {
   if (node.etcd === undefined) throw new Error(`${node.name} has no etcd`);
