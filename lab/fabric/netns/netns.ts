@@ -38,13 +38,12 @@ export interface NetnsFabric extends Fabric {
 const LIMITS: readonly string[] = [
   'Addresses are reachable inside the lab only: `fairlead lab exec --from client -- CMD`, or `--from NODE`.',
   'The processes of all machines live in one namespace behind them; what they receive and send passes the kernel of their machine. Built-in etcd members speak to each other inside the lab’s process instead: no link cuts them.',
-  'etcd peers skip the check of the client SAN, as on the loopback fabric.',
   'A hung machine accepts on every port of a control plane, also on one nothing listened on.',
   'There is no IPv6 and no latency. Rules of firewalls that name IPv6 alone say nothing here.',
 ];
 
 const UNGROUPED =
-  'In the user namespace of an ordinary user, a real etcd or API server cannot be told apart by its group: what it sends leaves from the cloud’s side, not through its machine.';
+  'In the user namespace of an ordinary user, a real etcd or API server cannot be told apart by its group: what it sends leaves from the cloud’s side, not through its machine, and etcd peers skip the check of the client SAN.';
 
 /**
  * A network of Linux namespaces: a router that is the cloud, a client, and one for every machine, with kernel routes and
