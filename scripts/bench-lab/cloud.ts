@@ -39,9 +39,10 @@ const made = await testCloud({
     routed: async () => {},
   },
 });
+// At most 25 servers a balancer, as the smallest type takes.
 const ids = Array.from(
   { length: servers },
-  (_, n) => made.cloud.addServer({ name: `server-${n}`, labels: { role: `r${n % 7}` }, userData: '' }).id,
+  (_, n) => made.cloud.addServer({ name: `server-${n}`, labels: { role: `r${n % 40}` }, userData: '' }).id,
 );
 for (let n = 0; n < balancers; n += 1) {
   await made.act('POST', '/load_balancers', {
