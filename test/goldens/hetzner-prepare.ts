@@ -48,11 +48,13 @@ export async function prepare(world: ReplayWorld, request: RecordedRequest, faul
   if (path.includes('/rrsets/') && !path.endsWith('/change_protection'))
     return act(path.replace(/\/actions\/\w+$/, '/actions/change_protection'), { change: false });
   if (key === 'primary_ips/unassign') return offBy(world, Number(id), act);
-  if (path === '/primary_ips' && typeof field('assignee_id') === 'number') {
+  const takes = path === '/primary_ips' || key === 'primary_ips/assign';
+  if (takes && typeof field('assignee_id') === 'number') {
     // A server has one address of a kind, and gets another only while it is off.
-    const listed = (await world.send('GET', `/servers/${String(field('assignee_id'))}`, null)).body?.['server'];
+    const server = String(field('assignee_id'));
+    const listed = (await world.send('GET', `/servers/${server}`, null)).body?.['server'];
     const net = isObject(listed) && isObject(listed['public_net']) ? listed['public_net']['ipv4'] : undefined;
-    await act(`/servers/${String(field('assignee_id'))}/actions/poweroff`);
+    if (isObject(net)) await offBy(world, Number(net['id']), act);
     if (isObject(net)) await act(`/primary_ips/${String(net['id'])}/actions/unassign`);
   }
 }

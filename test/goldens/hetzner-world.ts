@@ -160,7 +160,8 @@ export async function startWorld(recording: Recording, era: Era): Promise<Replay
   if (typeof six['ip'] === 'string') ids.learnAddress('2001:db8:5::1', six['ip'].replace(/\/\d+$/, '').replace(/::$/, '::1'));
   for (let i = 0; i < extra_fips; i += 1) await make('filler address', '/floating_ips', { ...v4, name: `filler-${i}` });
   await one('demo-key', 'ssh_key', 601, '/ssh_keys', { name: 'demo-key', public_key: KEY });
-  await one('demo-spare-ip', 'primary_ip', 590, '/primary_ips', { name: 'demo-spare-ip', type: 'ipv4', assignee_type: 'server', auto_delete: false, location: 'fsn1' });
+  const spare = await one('demo-spare-ip', 'primary_ip', 590, '/primary_ips', { name: 'demo-spare-ip', type: 'ipv4', assignee_type: 'server', auto_delete: false, location: 'fsn1' });
+  ids.learnAddress('203.0.113.90', spare['ip']);
   await one('demo-placement', 'placement_group', 901, '/placement_groups', { name: 'demo-placement', type: 'spread' });
   await one('demo-firewall', 'firewall', 701, '/firewalls', {
     name: 'demo-firewall',
@@ -168,13 +169,15 @@ export async function startWorld(recording: Recording, era: Era): Promise<Replay
     rules: [{ direction: 'in', protocol: 'tcp', port: '6443', source_ips: ['0.0.0.0/0', '::/0'], destination_ips: [], description: 'api' }],
     apply_to: [{ type: 'server', server: { id: ids.ours('server', 101) } }],
   });
-  await one('demo-lb', 'load_balancer', 401, '/load_balancers', {
+  const balancer = await one('demo-lb', 'load_balancer', 401, '/load_balancers', {
     name: 'demo-lb',
     load_balancer_type: 'lb11',
     location: 'fsn1',
     services: [{ protocol: 'tcp', listen_port: 6443, destination_port: 6443, proxyprotocol: false, health_check: { protocol: 'tcp', port: 6443, interval: 15, timeout: 10, retries: 3 } }],
     targets: [{ type: 'server', server: { id: ids.ours('server', 101) }, use_private_ip: false }],
   });
+  const net = isObject(balancer['public_net']) ? balancer['public_net']['ipv4'] : undefined;
+  ids.learnAddress('203.0.113.241', isObject(net) ? net['ip'] : undefined);
   await one('empty-lb', 'load_balancer', 402, '/load_balancers', { name: 'empty-lb', load_balancer_type: 'lb11', location: 'fsn1' });
   await one('example.com', 'zone', 801, '/zones', { name: 'example.com', mode: 'primary', ttl: 3600 });
   await make('api A of example.com', '/zones/example.com/rrsets', { name: 'api', type: 'A', ttl: 60, records: [{ value: '203.0.113.200' }] });
