@@ -19,7 +19,7 @@ import { lookupRoutes } from './lookups.ts';
 import { networkById, place } from './networking/membership.ts';
 import { networkRoutes } from './networking/networks.ts';
 import { givePublicAddresses, primaryIPRoutes } from './networking/primary-ips.ts';
-import type { CloudContext } from './routes.ts';
+import type { CloudContext, Routes } from './routes.ts';
 import { serverActionRoutes } from './server-actions.ts';
 import { serverMachineRoutes } from './server-machines.ts';
 import { serverRoutes } from './servers.ts';
@@ -47,7 +47,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     },
   };
   const context: CloudContext = { options, knobs, project, actions };
-  const app = createApp(context, {
+  const routes: Routes = {
     ...actionRoutes(context),
     ...serverRoutes(context),
     ...serverActionRoutes(context),
@@ -63,7 +63,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     ...zoneRoutes(context),
     ...rrsetRoutes(context),
     ...lookupRoutes(context),
-  });
+  };
+  const app = createApp(context, routes);
 
   const listener = getRequestListener(app.fetch);
   const server = createServer((request, response) => void listener(request, response));
@@ -85,6 +86,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
   return {
     url: options.url ?? `http://${options.address}:${port}/v1`,
+    paths: Object.entries(routes).map(([at, verbs]) => ({ path: `/v1${at}`, verbs: Object.keys(verbs) })),
     servers: () => [...project.servers.values()].map(asCloudServer),
     floatingIPs: () => [...project.floatingIPs.values()].map(asCloudFloatingIP),
     addServer(spec) {

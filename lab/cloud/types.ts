@@ -184,6 +184,8 @@ export interface CloudOptions {
 export interface Cloud {
   /** http://address:port/v1 */
   readonly url: string;
+  /** What it answers: paths with their parameters, and the verbs of each; any other verb is 405, any other path 404. */
+  readonly paths: readonly { readonly path: string; readonly verbs: readonly string[] }[];
   readonly servers: () => readonly CloudServer[];
   readonly floatingIPs: () => readonly CloudFloatingIP[];
   /** A server that existed before the story begins: no action, no effect is run. */
