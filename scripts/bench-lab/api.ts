@@ -40,34 +40,46 @@ function caller(cloud: CloudReady): Call {
     });
 }
 
-/** What a client of a small cluster asks for, in turn: 200 requests a second for some seconds, whether or not the last was answered. */
-export async function underLoad(perSecond: number, seconds: number): Promise<Latencies> {
-  const program = await start<CloudReady>('cloud.ts', ['4', '1']);
+/** What a client of a small cluster asks for, in turn. */
+function mixOf({ servers, floatingIP }: CloudReady, call: Call): readonly (() => ReturnType<Call>)[] {
+  return [
+    () => call('GET', '/servers?label_selector=role'),
+    () => call('GET', `/servers/${servers[0]}`),
+    () => call('GET', '/floating_ips'),
+    () => call('GET', `/floating_ips/${floatingIP}`),
+    () => call('GET', '/load_balancers'),
+    () => call('GET', '/networks'),
+    () => call('PUT', `/floating_ips/${floatingIP}`, { labels: { a: 'b' } }),
+    () => call('GET', '/locations'),
+  ];
+}
+
+/** So many requests a second for a second, whether or not the last was answered; milliseconds of each. */
+async function second(mix: readonly (() => ReturnType<Call>)[], perSecond: number): Promise<number[]> {
+  const asked: Promise<{ readonly ms: number }>[] = [];
+  const began = performance.now();
+  for (let n = 0; n < perSecond; n += 1) {
+    const wait = began + (n * 1000) / perSecond - performance.now();
+    if (wait > 0) await sleep(wait);
+    const one = mix[n % mix.length];
+    if (one !== undefined) asked.push(one());
+  }
+  return (await Promise.all(asked)).map(({ ms }) => ms);
+}
+
+/** The cloud under load, and a server that does nothing, second by second in turn: the same neighbours disturb both. */
+export async function underLoad(perSecond: number, seconds: number): Promise<{ cloud: Latencies; empty: Latencies }> {
+  const cloud = await start<CloudReady>('cloud.ts', ['4', '1']);
+  const empty = await start<CloudReady>('empty.ts');
   try {
-    const { servers, floatingIP } = program.ready;
-    const call = caller(program.ready);
-    const mix: readonly (() => ReturnType<Call>)[] = [
-      () => call('GET', '/servers?label_selector=role'),
-      () => call('GET', `/servers/${servers[0]}`),
-      () => call('GET', '/floating_ips'),
-      () => call('GET', `/floating_ips/${floatingIP}`),
-      () => call('GET', '/load_balancers'),
-      () => call('GET', '/networks'),
-      () => call('PUT', `/floating_ips/${floatingIP}`, { labels: { a: 'b' } }),
-      () => call('GET', '/locations'),
-    ];
-    for (const one of [...mix, ...mix, ...mix, ...mix]) await one();
-    const asked: Promise<{ readonly ms: number }>[] = [];
-    const began = performance.now();
-    for (let n = 0; n < perSecond * seconds; n += 1) {
-      const wait = began + (n * 1000) / perSecond - performance.now();
-      if (wait > 0) await sleep(wait);
-      const one = mix[n % mix.length];
-      if (one !== undefined) asked.push(one());
-    }
-    return latencies((await Promise.all(asked)).map(({ ms }) => ms));
+    const measured = [cloud, empty].map(({ ready }) => ({ mix: mixOf(ready, caller(ready)), values: [] as number[] }));
+    for (const { mix } of measured) for (let n = 0; n < 10; n += 1) for (const one of mix) await one();
+    for (let n = 0; n < seconds; n += 1)
+      for (const { mix, values } of measured) values.push(...(await second(mix, perSecond)));
+    const [one = [], other = []] = measured.map(({ values }) => values);
+    return { cloud: latencies(one), empty: latencies(other) };
   } finally {
-    await program.end();
+    await Promise.all([cloud.end(), empty.end()]);
   }
 }
 
