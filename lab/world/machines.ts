@@ -5,6 +5,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { textOf } from '../../src/base/failure.ts';
 import type { Random } from '../../src/base/random.ts';
 import type { CloudServer } from '../cloud/types.ts';
+import { METADATA_PORT } from '../fabric/ports.ts';
 import type { Fabric, FabricHost } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
 import { startMetadata } from '../metadata/server.ts';
@@ -59,9 +60,6 @@ export const dialersOf = (machines: Machines): { pid: number; party: string }[] 
       pid === undefined ? [] : [{ pid, party: machine.server.name }],
     );
   });
-
-/** No process of a node listens there. */
-const METADATA_PORT = 8170;
 
 export const ROLE_LABEL = 'role';
 
