@@ -264,16 +264,22 @@ describe('the class of a token', () => {
   });
 });
 
-/** A cloud with one floating IP whose actions need `looks` looks; `faults` are taken first, one per POST. */
-function cloud(options: { looks?: number; faults?: (Reply | 'lost')[]; outcome?: Record<string, unknown> } = {}) {
+/**
+ * A cloud with one floating IP whose actions need `looks` looks; `faults` are taken first, one per POST: `lost` is done at once,
+ * `begun` runs as an action, and of both nothing is answered.
+ */
+function cloud(
+  options: { looks?: number; faults?: (Reply | 'lost' | 'begun')[]; outcome?: Record<string, unknown> } = {},
+) {
   const state = floating();
   const posts: Seen[] = [];
   let created = false;
+  let begun = false;
   let left = options.looks ?? 2;
   let apply: () => void = () => {};
   const reply = (seen: Seen): Reply => {
     const fault = seen.method === 'POST' ? options.faults?.shift() : undefined;
-    if (fault !== undefined && fault !== 'lost') return fault;
+    if (fault !== undefined && fault !== 'lost' && fault !== 'begun') return fault;
     if (seen.method === 'POST') left = options.looks ?? 2;
     const action = { id: 55, command: 'x', status: left > 0 ? 'running' : 'success', progress: 0, error: null };
     if (seen.method === 'POST') {
@@ -294,7 +300,12 @@ function cloud(options: { looks?: number; faults?: (Reply | 'lost')[]; outcome?:
         apply();
         return 'cut';
       }
+      begun = true;
+      if (fault === 'begun') return 'cut';
       return { status: 201, body: { action } };
+    }
+    if (seen.url === '/v1/floating_ips/7/actions?status=running') {
+      return { body: { actions: begun ? [{ ...action, status: 'running' }] : [] } };
     }
     if (seen.url.startsWith('/v1/actions')) {
       left -= 1;
@@ -393,6 +404,28 @@ describe('writing', () => {
     await client.assign(7, 42);
     await client.setProtection(7, true);
     expect(world.posts).toHaveLength(3);
+  });
+
+  test('a POST whose answer is lost while its action still runs is not sent again: the action is waited for', async () => {
+    const world = cloud({ looks: 5, faults: ['begun'] });
+    const { url, seen } = await api(world.reply);
+    await clientOf(url).assign(7, 42);
+    expect(world.state).toMatchObject({ server: 42 });
+    expect(world.posts).toHaveLength(1);
+    expect(seen.filter((s) => s.url === '/v1/actions?id=55')).toHaveLength(5);
+  });
+
+  test('a lost POST whose action fails is sent again; one whose action never ends is given up', async () => {
+    const outcome = { status: 'error', error: { code: 'action_failed', message: 'no such luck' } };
+    const failing = cloud({ faults: ['begun'], outcome });
+    const one = await api(failing.reply);
+    expect((await failed(clientOf(one.url).assign(7, 42))).code).toBe('action_failed');
+    expect(failing.posts).toHaveLength(2);
+    const endless = cloud({ looks: 1e9, faults: ['begun'] });
+    const two = await api(endless.reply);
+    const thrown = await failed(clientOf(two.url, { actionPoll: { timeoutMs: 3000 } }).assign(7, 42));
+    expect(thrown.code).toBe('action_timeout');
+    expect(endless.posts).toHaveLength(1);
   });
 
   test('a POST that did not happen is sent again after the look', async () => {

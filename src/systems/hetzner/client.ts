@@ -100,7 +100,7 @@ export function createHetznerClient(ports: HetznerPorts, options: HetznerOptions
   async function write<S extends z.ZodType, T>(
     request: Request<S>,
     settle: (answer: z.output<S>) => Promise<T>,
-    look: () => Promise<T | undefined>,
+    look: (error: HetznerError) => Promise<T | undefined>,
     forgiven: readonly string[],
     signal: AbortSignal | undefined,
   ): Promise<T> {
@@ -113,9 +113,24 @@ export function createHetznerClient(ports: HetznerPorts, options: HetznerOptions
         // A first refusal by name is somebody else's resource; after a lost answer it may be our own.
         const ours = forgiven.includes(error.code) && (n > 0 || error.code !== 'uniqueness_error');
         if (!error.retryable && !ours) throw error;
-        const found = await look();
+        const found = await look(error);
         if (found !== undefined) return found;
         await transport.pause(error, n, signal);
+      }
+    }
+  }
+
+  /**
+   * Waits for actions that run on a floating IP already. How they end is not judged here: they may be somebody else's,
+   * and what they did is looked at afterwards. One that does not end is an error: a second POST would only queue behind it.
+   */
+  async function othersFinished(id: number, signal?: AbortSignal): Promise<void> {
+    const { actions } = await read(`/floating_ips/${id}/actions?status=running`, actionsPage, signal);
+    for (const action of actions.filter((a) => a.status === 'running')) {
+      try {
+        await finished(action, signal);
+      } catch (error) {
+        if (!(error instanceof HetznerError) || error.code === 'action_timeout') throw error;
       }
     }
   }
@@ -129,6 +144,13 @@ export function createHetznerClient(ports: HetznerPorts, options: HetznerOptions
     signal?: AbortSignal,
   ): Promise<void> {
     const look = async (): Promise<true | undefined> => (done(await existing(id, signal)) ? true : undefined);
+    const lookAfter = async (error: HetznerError): Promise<true | undefined> => {
+      const now = await look();
+      if (now === true || !answerLost(error)) return now;
+      // What was begun may still run, and the address then still shows where it was.
+      await othersFinished(id, signal);
+      return look();
+    };
     if ((await look()) === true) return;
     await write(
       { method: 'POST', path: `/floating_ips/${id}/actions/${name}`, body, schema: startedAction },
@@ -136,7 +158,7 @@ export function createHetznerClient(ports: HetznerPorts, options: HetznerOptions
         await finished(action, signal);
         return true as const;
       },
-      look,
+      lookAfter,
       forgiven,
       signal,
     );
@@ -218,6 +240,10 @@ function classOf(error: HetznerError): 'read-write' | 'read-only' | 'unauthorize
   if (error.status === 404 || error.status === 422) return 'read-write';
   return undefined;
 }
+
+/** Whether the request may have been carried out although it failed: no answer came, or a gateway's. */
+const answerLost = (error: HetznerError): boolean =>
+  error.code === 'request_timeout' || error.code === 'unreachable' || (error.status ?? 0) >= 500;
 
 function sameLabels(found: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
   return Object.entries(wanted).every(([key, value]) => found[key] === value);
