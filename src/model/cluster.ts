@@ -55,5 +55,31 @@ export function etcdLeader(observation: Observation): NodeObservation | undefine
   return statuses.find(({ status }) => status.memberId === leader)?.node;
 }
 
+/**
+ * Host names that more than one machine has, each with how it shows. Talos and discovery know a node by its name, so two machines of
+ * one name are listed as one node, with the addresses of both; etcd lists two members.
+ */
+export function sharedNames(observation: Observation): readonly { readonly name: string; readonly why: string }[] {
+  const names = observation.nodes.map((node) => node.name);
+  const listed = names
+    .filter((name, i) => names.indexOf(name) !== i)
+    .map((name) => ({ name, why: 'two nodes are listed under it' }));
+  const servers = observation.nodes.flatMap((node) => {
+    const own = (valueOf(observation.cloud.servers) ?? []).filter(
+      (server) => server.publicIPv4 !== undefined && node.ownAddresses.includes(server.publicIPv4),
+    );
+    return own.length < 2
+      ? []
+      : [{ name: node.name, why: `it has the addresses of the servers ${own.map((s) => s.name).join(' and ')}` }];
+  });
+  const members = controlPlanes(observation).flatMap((node) => {
+    const hostnames = (node.etcd === undefined ? undefined : valueOf(node.etcd.members))?.map((m) => m.hostname) ?? [];
+    return hostnames
+      .filter((name, i) => name !== '' && hostnames.indexOf(name) !== i)
+      .map((name) => ({ name, why: 'etcd lists two members under it' }));
+  });
+  return [...new Map([...members, ...servers, ...listed].map((shared) => [shared.name, shared])).values()];
+}
+
 /** Addresses and ids in evidence are for people: hexadecimal, as etcdctl prints them. */
 export const memberText = (id: bigint): string => id.toString(16);

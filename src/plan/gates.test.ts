@@ -75,6 +75,26 @@ describe('the gates before a control plane is disturbed', () => {
     expect(closed([plane(1), plane(2), plane(3), plane(3)])).toContain('every host name once: closed');
   });
 
+  it('close for two machines of one name, which Talos lists as one node', () => {
+    const both = plane(3, { ownAddresses: ['203.0.113.3', '10.0.0.3', '203.0.113.4'] });
+    const twin = { ...controlPlane(4), name: 'twin' };
+    const nodes = [plane(1), plane(2), both, worker(1)];
+    const seen = observation(nodes, {
+      cloud: { ...pinned().cloud, servers: fact([both, twin].flatMap((n) => n.server ?? [])) },
+    });
+    const check = gateChecks(seen, 'cp-1').find(({ name }) => name === 'every host name once');
+    expect(check).toMatchObject({
+      verdict: 'closed',
+      evidence: 'cp-3: it has the addresses of the servers cp-3 and cp-4',
+    });
+    const [first, second] = MEMBERS;
+    if (first === undefined || second === undefined) throw new Error('there are three members');
+    const base = controlPlane(1).etcd;
+    if (base === undefined) throw new Error('a control plane has etcd');
+    const etcd = { ...base, members: fact([...MEMBERS, { ...second, id: 99n }]) };
+    expect(closed([plane(1, { etcd }), ...rest])).toContain('every host name once: closed');
+  });
+
   it('close for an untrusted certificate and one that ends within a day', () => {
     const certificate = (trusted: boolean, notAfter: string) => fact({ serial: '1', names: [], notAfter, trusted });
     const name = 'certificates trusted and valid: closed';

@@ -1,4 +1,4 @@
-import { controlPlanes, etcdLeader, memberText } from '../model/cluster.ts';
+import { controlPlanes, etcdLeader, memberText, sharedNames } from '../model/cluster.ts';
 import { type Fact, valueOf } from '../model/fact.ts';
 import type { NodeObservation, Observation } from '../model/observation.ts';
 
@@ -268,11 +268,12 @@ function pending(planes: readonly NodeObservation[]): GateCheck {
 }
 
 function hostnames(observation: Observation): GateCheck {
-  const names = observation.nodes.map((node) => node.name);
-  const twice = names.filter((name, i) => names.indexOf(name) !== i);
+  const shared = sharedNames(observation);
   return gate(
     'every host name once',
-    twice.length === 0,
-    twice.length === 0 ? `${names.length} nodes` : twice.join(', '),
+    shared.length === 0,
+    shared.length === 0
+      ? `${observation.nodes.length} nodes`
+      : shared.map(({ name, why }) => `${name}: ${why}`).join('; '),
   );
 }

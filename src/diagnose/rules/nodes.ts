@@ -1,5 +1,5 @@
 import { valueOf } from '../../model/fact.ts';
-import { controlPlanes } from '../../model/cluster.ts';
+import { controlPlanes, sharedNames } from '../../model/cluster.ts';
 import { finding, type Rule } from '../rule.ts';
 
 /** A node whose Talos API does not answer. */
@@ -61,15 +61,15 @@ export const configPending: Rule = ({ observation }) =>
   });
 
 /** Talos' election tells candidates apart by host name. */
-export const hostnameTwice: Rule = ({ observation }) => {
-  const names = observation.nodes.map((node) => node.name);
-  return [...new Set(names.filter((name, i) => names.indexOf(name) !== i))].map((name) =>
+export const hostnameTwice: Rule = ({ observation }) =>
+  sharedNames(observation).map(({ name, why }) =>
     finding({
       id: 'hostname-twice',
       level: 'error',
       subject: name,
-      message: `Two nodes are called ${name}: both would keep the address.`,
-      remedy: 'Give every node a name of its own.',
+      message: `The host name ${name} is there twice: two control planes of one name would both keep the address.`,
+      evidence: [why],
+      remedy:
+        'Give every node a name of its own; a member that a machine left behind must leave etcd (talosctl etcd remove-member).',
     }),
   );
-};
