@@ -8,6 +8,7 @@ import type { Systems } from '../observe/systems.ts';
 import { handshake } from '../probe/handshake.ts';
 import { startProber } from '../probe/prober.ts';
 import { ready } from '../probe/ready.ts';
+import { createResolver } from '../systems/dns.ts';
 import { createHetznerClient } from '../systems/hetzner/client.ts';
 import { createKubernetesClient } from '../systems/kubernetes/client.ts';
 import { parseKubeconfig, resolveContext } from '../systems/kubernetes/kubeconfig.ts';
@@ -54,6 +55,7 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
     kubernetes: (target) => createKubernetesClient(target),
     handshake,
     ready,
+    resolve: createResolver(loaded.config.resolvers),
     startProber: (options) => startProber({ clock }, options),
     close() {
       for (const client of talosClients.values()) client.close();

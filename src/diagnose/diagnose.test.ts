@@ -54,6 +54,16 @@ describe('verify', () => {
     expect(verification.unknowns).toContainEqual({ subject: 'cp-1', what: 'everything on it', why: 'no answer' });
   });
 
+  it('tells a name that leads to a node although a probe through it answers', () => {
+    const o = (addresses: readonly string[]): Observation =>
+      finished({ endpointName: { name: 'api.example.com', addresses: fact(addresses) } });
+    expect(ids(o([IP]))).toEqual([]);
+    expect(ids(o(['203.0.113.1']))).toEqual(['endpoint-name-elsewhere']);
+    expect(ids(o([IP, '203.0.113.1']))).toEqual(['endpoint-name-elsewhere']);
+    const silent = finished({ endpointName: { name: 'api.example.com', addresses: unknown('ENOTFOUND', 'dns') } });
+    expect(diagnose(silent, loaded)).toMatchObject({ verdict: 'unknown' });
+  });
+
   it('tells a black hole: routed to one node, claimed by another', () => {
     const base = finished();
     const o = { ...base, cloud: { ...base.cloud, floatingIPs: fact([floatingIP(101)]) } };

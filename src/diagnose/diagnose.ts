@@ -13,6 +13,7 @@ import {
 } from './rules/consumers.ts';
 import { endpointDiffersBetweenNodes, endpointNotAsConfigured } from './rules/endpoint-differs.ts';
 import { endpointIsANode } from './rules/endpoint-is-a-node.ts';
+import { endpointNameElsewhere } from './rules/endpoint-name.ts';
 import { currentEndpointDead, endpointUnreachable } from './rules/endpoint-unreachable.ts';
 import {
   alarmRaised,
@@ -43,6 +44,7 @@ const RULES: readonly Rule[] = [
   addressUnassigned,
   certificateUntrusted,
   sanMissing,
+  endpointNameElsewhere,
   issuerDiffers,
   endpointDiffersBetweenNodes,
   endpointNotAsConfigured,
@@ -84,6 +86,7 @@ const EXPLAINED_BY: Readonly<Record<string, readonly string[]>> = {
     'address-foreign',
     'address-on-worker',
     'vip-missing',
+    'endpoint-name-elsewhere',
     'certificate-untrusted',
     'san-missing',
     'api-not-ready',

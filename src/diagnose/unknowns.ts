@@ -20,6 +20,7 @@ export function unknownsOf(observation: Observation, loaded: LoadedConfig): Unkn
   look(loaded.config.name, 'members of the cluster', observation.membership);
   look(loaded.config.name, 'Kubernetes nodes', observation.kubernetesNodes);
   look(loaded.config.name, 'the endpoint', observation.endpoint);
+  look(observation.endpointName?.name ?? '', 'where the name leads', observation.endpointName?.addresses);
   for (const node of observation.nodes) {
     if (node.talosVersion.kind === 'unknown') {
       look(node.name, 'everything on it', node.talosVersion);

@@ -18,6 +18,10 @@ export function samePlace(a: string, b: string): boolean {
   return x !== undefined && y !== undefined && x.host === y.host && x.port === y.port;
 }
 
+/** Whether a name with these addresses leads to the one address, and to no other. */
+export const leadsTo = (addresses: readonly string[], ip: string): boolean =>
+  addresses.length > 0 && addresses.every((address) => address === ip);
+
 export const isIPv4 = (text: string): boolean => /^\d{1,3}(\.\d{1,3}){3}$/.test(text);
 
 /** Whether a served certificate's names cover a host: exact, or a wildcard of one label. */

@@ -16,6 +16,8 @@ export interface Observation {
   readonly kubernetesVersion: Fact<string>;
   /** The endpoint that is wanted, when its address is known. */
   readonly endpoint: Fact<EndpointProbe>;
+  /** Where the endpoint's name leads, as this machine sees it; undefined where the endpoint is the address itself. */
+  readonly endpointName?: { readonly name: string; readonly addresses: Fact<readonly string[]> };
   /** The endpoints that nodes have now, other than the wanted one. */
   readonly currentEndpoints: readonly EndpointProbe[];
   readonly consumers: ConsumersObservation;

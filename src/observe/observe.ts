@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { LoadedConfig } from '../config/loaded.ts';
 import { findAddress, wantedEndpoint } from '../model/address.ts';
 import { claims, configuredEndpoints } from '../model/cluster.ts';
@@ -33,6 +34,8 @@ export async function observe(
   // Asked at once, needed later: a dead server must not hold up the rest.
   const stored = observeKubernetes(systems, look, systems.kubeContext.server);
   stored.catch(() => {});
+  const named = observeName(systems, look, loaded.config.endpoint.host);
+  named.catch(() => {});
   const [cloud, consumers] = await Promise.all([
     observeCloud(systems, loaded, look, earlier?.cloud),
     observeConsumers(systems.files, loaded, systems.kubeContext.ca, systems.clock.wall()),
@@ -62,9 +65,21 @@ export async function observe(
     kubernetesNodes,
     kubernetesVersion: mapFact(kubernetes, (answer) => answer.version),
     endpoint,
+    ...(await named),
     currentEndpoints: currentEndpoints.filter((probe) => probe !== undefined),
     consumers,
   };
+}
+
+/** Where a name leads is asked for apart from the probe: a name that still leads to one node answers well too. */
+async function observeName(
+  systems: Systems,
+  look: Look,
+  name: string | undefined,
+): Promise<Pick<Observation, 'endpointName'>> {
+  if (name === undefined || isIP(name) !== 0) return {};
+  const addresses = await ask(look, `DNS ${name}`, TIMEOUTS.dnsMs, () => systems.resolve(name));
+  return { endpointName: { name, addresses } };
 }
 
 /** Addresses that move: never a node's own. */

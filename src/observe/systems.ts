@@ -23,6 +23,8 @@ export interface Systems {
   kubernetes(context: KubeContext): KubernetesClient;
   readonly handshake: typeof handshake;
   readonly ready: typeof ready;
+  /** The addresses that a DNS name leads to; throws where it leads nowhere. */
+  resolve(name: string): Promise<readonly string[]>;
   startProber(options: ProberOptions): Prober;
   /** Ends every connection. */
   close(): void;

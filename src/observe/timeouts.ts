@@ -5,6 +5,7 @@ export interface Timeouts {
   readonly talosMs: number;
   readonly kubernetesMs: number;
   readonly probeMs: number;
+  readonly dnsMs: number;
 }
 
 export const TIMEOUTS: Timeouts = {
@@ -13,4 +14,5 @@ export const TIMEOUTS: Timeouts = {
   talosMs: 5_000,
   kubernetesMs: 3_000,
   probeMs: 3_000,
+  dnsMs: 3_000,
 };

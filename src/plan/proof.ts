@@ -1,4 +1,5 @@
 import { claimants } from '../model/cluster.ts';
+import { leadsTo } from '../model/endpoint.ts';
 import { valueOf } from '../model/fact.ts';
 import type { EndpointProbe, Observation } from '../model/observation.ts';
 import type { FloatingIP } from '../systems/hetzner/types.ts';
@@ -49,5 +50,20 @@ export function proofChecks(observation: Observation, address: FloatingIP): Gate
           evidence: observation.endpoint.kind === 'unknown' ? observation.endpoint.why : '',
         }
       : { name: 'probe through the endpoint', verdict: answers(probe) ? 'open' : 'closed', evidence: probeText(probe) };
-  return [claim, assignment, through];
+  return [claim, assignment, ...nameChecks(observation, address), through];
+}
+
+/** A probe through a name proves the address only where the name leads there and nowhere else. */
+function nameChecks({ endpointName }: Observation, { ip }: FloatingIP): GateCheck[] {
+  if (endpointName === undefined) return [];
+  const { name, addresses } = endpointName;
+  const check = `${name} leads to the address`;
+  if (addresses.kind === 'unknown') return [{ name: check, verdict: 'unknown', evidence: addresses.why }];
+  return [
+    {
+      name: check,
+      verdict: leadsTo(addresses.value, ip) ? 'open' : 'closed',
+      evidence: `DNS says ${addresses.value.join(', ')}; the address is ${ip}`,
+    },
+  ];
 }
