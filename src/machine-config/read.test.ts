@@ -188,3 +188,25 @@ describe('reading a machine configuration', () => {
     },
   );
 });
+
+describe('the subnets that a node takes its addresses from', () => {
+  const subnets = (text: string) => parseMachineConfig(text).subnets;
+
+  it('are read in the legacy form, with the old word for it, and in the document form', () => {
+    expect(subnets('machine:\n  type: controlplane\n')).toEqual({ etcdAdvertised: [], kubeletNodeIP: [] });
+    const legacy = `machine:
+  kubelet: {nodeIP: {validSubnets: [10.0.0.0/8, "!10.9.0.0/16"]}}
+cluster:
+  etcd: {advertisedSubnets: [10.0.0.0/8]}
+`;
+    expect(subnets(legacy)).toEqual({ etcdAdvertised: ['10.0.0.0/8'], kubeletNodeIP: ['10.0.0.0/8', '!10.9.0.0/16'] });
+    expect(subnets('cluster:\n  etcd: {subnet: 10.0.0.0/8}\n').etcdAdvertised).toEqual(['10.0.0.0/8']);
+    const document = `machine: {type: controlplane}
+---
+apiVersion: v1alpha1
+kind: KubeNodeConfig
+nodeIP: {validSubnets: [10.0.0.0/8]}
+`;
+    expect(subnets(document).kubeletNodeIP).toEqual(['10.0.0.0/8']);
+  });
+});

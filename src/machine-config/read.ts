@@ -69,6 +69,8 @@ export interface MachineConfig {
   readonly vips: readonly VipEntry[];
   /** Undefined where the configuration does not say; Talos has it off then. */
   readonly kubePrism: Setting<{ readonly enabled: boolean; readonly port: number }> | undefined;
+  /** Which of the node's addresses etcd advertises and the kubelet takes; empty where Talos chooses by itself. */
+  readonly subnets: { readonly etcdAdvertised: readonly string[]; readonly kubeletNodeIP: readonly string[] };
   /** The port the API server listens on, 6443 where nothing is said. */
   readonly apiServerPort: number;
   /** From the API server's image, on workers the kubelet's: `v1.36.3`. */
@@ -136,6 +138,22 @@ function kubePrism(source: Source): MachineConfig['kubePrism'] {
   });
 }
 
+function subnetsOf(source: Source, legacy: YamlDocument | undefined): MachineConfig['subnets'] {
+  const list = (document: YamlDocument | undefined, ...path: readonly string[]): readonly string[] =>
+    (document === undefined ? undefined : textsOf(at(document, ...path), document)) ?? [];
+  return {
+    // `subnet` is how older configurations say it.
+    etcdAdvertised: [
+      ...list(legacy, 'cluster', 'etcd', 'advertisedSubnets'),
+      ...list(legacy, 'cluster', 'etcd', 'subnet'),
+    ].filter((subnet) => subnet !== ''),
+    kubeletNodeIP: [
+      ...list(legacy, 'machine', 'kubelet', 'nodeIP', 'validSubnets'),
+      ...list(documentOf(source, 'KubeNodeConfig'), 'nodeIP', 'validSubnets'),
+    ],
+  };
+}
+
 const versionOf = (image: string | undefined): string | undefined =>
   /:(v\d+\.\d+\.\d+[^@]*)(?:@|$)/.exec(image ?? '')?.[1];
 
@@ -196,6 +214,7 @@ export function parseMachineConfig(configText: string): MachineConfig {
     },
     vips: vipsOf(source, legacy),
     kubePrism: kubePrism(source),
+    subnets: subnetsOf(source, legacy),
     apiServerPort: Number.isInteger(port) && port > 0 ? port : DEFAULT_PORT,
     kubernetesVersion:
       versionOf(read(source, 'apiServerImage', text)?.value) ?? versionOf(read(source, 'kubeletImage', text)?.value),

@@ -130,6 +130,8 @@ export interface NodeConfig {
     readonly provider: 'hcloud' | 'other';
   }[];
   readonly kubePrism: boolean;
+  /** Whether it is written down which addresses etcd advertises and the kubelet takes; undefined where nobody looked. */
+  readonly subnets?: { readonly etcd: boolean; readonly kubelet: boolean };
 }
 
 export interface EndpointProbe {

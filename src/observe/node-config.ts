@@ -23,6 +23,7 @@ export function readNodeConfig(text: Redacted): NodeConfig {
       form,
       provider: provider === 'hcloud' ? 'hcloud' : 'other',
     })),
+    subnets: { etcd: config.subnets.etcdAdvertised.length > 0, kubelet: config.subnets.kubeletNodeIP.length > 0 },
     // Talos: off where nothing is said.
     kubePrism: config.kubePrism?.value.enabled ?? false,
   };

@@ -139,6 +139,7 @@ describe('the plan of a cluster whose endpoint is a node', () => {
 
   it('warns that the token goes onto every control plane', () => {
     expect(plan.warnings.join()).toContain('written onto every control plane');
+    expect(plan.warnings.join()).toContain('moves after 45 to 63 s');
   });
 
   it('is empty once every change was made, one after the other, each in its turn', () => {

@@ -8,6 +8,7 @@ import { addressChanges, assignmentChanges } from './phases/address.ts';
 import { consumerChanges } from './phases/consumers.ts';
 import { nodePhases } from './phases/nodes.ts';
 import { repositoryPhase } from './phases/repository.ts';
+import { nameWarnings, vipWarnings } from './warnings.ts';
 import { modeRefusal, refusalsOf } from './refusals/refusals.ts';
 
 /**
@@ -54,7 +55,8 @@ export function makePlan(observation: Observation, loaded: LoadedConfig): Plan {
   ];
   const changesNodes = [nodes.names, nodes.vip, nodes.endpoint].some((list) => list.length > 0);
   const refusals = [...refusalsOf(context, changesNodes), ...nodes.refusals, ...repository.refusals];
-  return assemble(context, phases, refusals, warningsOf(context, changesNodes));
+  const warnings = [...warningsOf(context, changesNodes), ...vipWarnings(context, nodes.vip), ...nameWarnings(context)];
+  return assemble(context, phases, refusals, warnings);
 }
 
 const phase = (
