@@ -289,6 +289,17 @@ describe('what is refused before anything is changed', () => {
     expect(codes(node('cp-2', other))).toContain('other-cluster');
   });
 
+  it('an issuer that is nowhere written down and cannot be kept', () => {
+    const plane = base.nodes.find((n) => n.name === 'cp-2');
+    if (plane === undefined) throw new Error('there is a cp-2');
+    const flagless = text('controlplane').replace(
+      'apiServer:',
+      "apiServer:\n        extraArgs: {service-account-issuer: ''}",
+    );
+    const config = withText(plane, flagless);
+    expect(codes(node('cp-2', config))).toContain('issuer-unknown');
+  });
+
   it('another VIP, another owner of the address, and issuers that differ', () => {
     const vip = '---\napiVersion: v1alpha1\nkind: HCloudVIPConfig\nname: 198.51.100.99\nlink: eth0\napiToken: t\n';
     expect(codes(node('cp-2', withText(controlPlane(2), text('controlplane') + vip)))).toContain('other-vip');

@@ -81,8 +81,20 @@ const knownNodes: Judge = ({ observation }) => {
   });
 };
 
-const issuer: Judge = ({ issuer: state }) =>
-  state.kind !== 'differs'
+const issuer: Judge = ({ issuer: state, observation }) => {
+  // A config that could not be read is refused apart.
+  const without = controlPlanes(observation).filter((node) => valueOf(node.config)?.issuers.length === 0);
+  if (without.length > 0) {
+    return [
+      {
+        code: 'issuer-unknown',
+        what: 'What signs service-account tokens is not known',
+        why: `the machine config of ${without.map((node) => node.name).join(', ')} names no issuer (no endpoint, or service-account-issuer is empty), so it cannot be kept`,
+        next: 'Write service-account-issuer down as living tokens carry it (their iss), on every control plane, then plan again.',
+      },
+    ];
+  }
+  return state.kind !== 'differs'
     ? []
     : [
         {
@@ -92,6 +104,7 @@ const issuer: Judge = ({ issuer: state }) =>
           next: 'Pin the issuer that living tokens carry (service-account-issuer, api-audiences) on every control plane, then plan again.',
         },
       ];
+};
 
 /** Exactly one owner of the address, and exactly one address that moves with Talos. */
 const owners: Judge = ({ observation, ip, provisional }) => {
