@@ -14,6 +14,7 @@ import { createKubernetesClient } from '../systems/kubernetes/client.ts';
 import { parseKubeconfig, resolveContext } from '../systems/kubernetes/kubeconfig.ts';
 import { createTalosClient } from '../systems/talos/client.ts';
 import { parseTalosconfig, selectContext } from '../systems/talos/talosconfig.ts';
+import type { HetznerClient } from '../systems/hetzner/types.ts';
 import type { TalosClient } from '../systems/talos/types.ts';
 import type { CliContext } from './context.ts';
 
@@ -30,20 +31,26 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
   );
   const { clock, random } = context;
   const talosClients = new Map<string, TalosClient>();
+  const hetznerClients = new Map<string, HetznerClient>();
   return {
     clock,
     random,
     files: nodeFiles,
     talosContext,
     kubeContext,
-    hetzner: (token) =>
-      createHetznerClient(
-        { fetch, clock, random },
-        {
-          token,
-          ...(loaded.config.hetzner.endpoint === undefined ? {} : { endpoint: loaded.config.hetzner.endpoint }),
-        },
-      ),
+    hetzner(token) {
+      // One for each token, because it remembers how much of the project's budget is left.
+      const { endpoint } = loaded.config.hetzner;
+      let client = hetznerClients.get(token.reveal());
+      if (client === undefined) {
+        client = createHetznerClient(
+          { fetch, clock, random },
+          { token, ...(endpoint === undefined ? {} : { endpoint }) },
+        );
+        hetznerClients.set(token.reveal(), client);
+      }
+      return client;
+    },
     talos(address) {
       let client = talosClients.get(address);
       if (client === undefined) {

@@ -15,6 +15,7 @@ export interface Systems {
   readonly clock: Clock;
   readonly random: Random;
   readonly files: Files;
+  /** The same client for the same token. */
   hetzner(token: Redacted): HetznerClient;
   /** One node's Talos API, at that node's own address; the same client for the same address. */
   talos(address: string): TalosClient;

@@ -1,12 +1,10 @@
 import type { Clock } from '../../base/clock.ts';
+import { type Budget, isScarce } from './budget.ts';
 import { HetznerError, passes } from './errors.ts';
 import type { Action } from './schema.ts';
 import type { HetznerOptions } from './types.ts';
 
 export const DEFAULT_POLL = { baseMs: 500, capMs: 5_000, timeoutMs: 180_000 } as const;
-
-/** Part of the shared hourly budget below which polling goes at its slowest. */
-const SCARCE = 0.1;
 
 /**
  * Waits until an action has ended: a 201 only says that it has begun. Looks after `baseMs`, then ever more slowly up to
@@ -18,7 +16,7 @@ export async function waitForAction(
   poll: Required<NonNullable<HetznerOptions['actionPoll']>>,
   started: Action,
   look: (id: number) => Promise<readonly Action[]>,
-  budget: () => { readonly limit: number; readonly remaining: number } | undefined,
+  budget: () => Budget | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const deadline = ports.clock.now() + poll.timeoutMs;
@@ -31,9 +29,7 @@ export async function waitForAction(
         retryable: false,
       });
     }
-    const left = budget();
-    const scarce = left !== undefined && left.remaining < left.limit * SCARCE;
-    await ports.clock.sleep(scarce ? poll.capMs : waitMs, signal);
+    await ports.clock.sleep(isScarce(budget()) ? poll.capMs : waitMs, signal);
     const found = (await look(started.id)).find((a) => a.id === started.id);
     if (found === undefined) {
       throw new HetznerError({

@@ -5,6 +5,7 @@ import type { Random } from '../../base/random.ts';
 import { type Redacted, redactText } from '../../base/redacted.ts';
 import { backoffMs } from '../../base/retry.ts';
 import { USER_AGENT } from '../user-agent.ts';
+import { createPace } from './budget.ts';
 import { codeOfStatus, HetznerError, passes } from './errors.ts';
 import { errorBody } from './schema.ts';
 import type { HetznerClient, HetznerOptions } from './types.ts';
@@ -41,6 +42,7 @@ export function createTransport(ports: HetznerPorts, options: HetznerOptions): T
   const policy = { ...DEFAULT_RETRY, ...options.retry };
   const timeoutMs = options.requestTimeoutMs ?? DEFAULT_TIMEOUT_MS;
   const token = headerToken(options.token);
+  const pace = createPace(ports.clock);
   let rateLimit: HetznerClient['rateLimit'];
 
   async function answer(
@@ -108,6 +110,7 @@ export function createTransport(ports: HetznerPorts, options: HetznerOptions): T
   return {
     async once(request, signal) {
       signal?.throwIfAborted();
+      await pace(rateLimit, signal);
       const { response, text } = await answer(request, signal);
       rateLimit = rateLimitOf(response.headers) ?? rateLimit;
       if (!response.ok) throw failure(response, text);
