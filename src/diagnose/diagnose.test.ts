@@ -64,6 +64,13 @@ describe('verify', () => {
     expect(diagnose(silent, loaded)).toMatchObject({ verdict: 'unknown' });
   });
 
+  it('tells a kubelet that took the address for its own', () => {
+    const nodes = (address: string) =>
+      fact([{ name: 'cp-2', ready: true, addresses: [{ type: 'InternalIP', address }] }]);
+    expect(ids(finished({ kubernetesNodes: nodes('10.0.0.2') }))).toEqual([]);
+    expect(ids(finished({ kubernetesNodes: nodes(IP) }))).toEqual(['address-is-node-ip']);
+  });
+
   it('tells a black hole: routed to one node, claimed by another', () => {
     const base = finished();
     const o = { ...base, cloud: { ...base.cloud, floatingIPs: fact([floatingIP(101)]) } };

@@ -24,7 +24,7 @@ import {
   votersTooFew,
 } from './rules/etcd.ts';
 import { issuerDiffers, issuerNotPinned } from './rules/issuer.ts';
-import { apiNotReady, configPending, hostnameTwice, nodeUnreachable } from './rules/nodes.ts';
+import { addressIsNodeIP, apiNotReady, configPending, hostnameTwice, nodeUnreachable } from './rules/nodes.ts';
 import { repositoryPatchesMissing } from './rules/repository.ts';
 import { nodeTokenOtherProject, tokensSame, tokenWeak } from './rules/tokens.ts';
 import { unknownsOf } from './unknowns.ts';
@@ -38,6 +38,7 @@ const RULES: readonly Rule[] = [
   addressHeldByStranger,
   nodeTokenOtherProject,
   hostnameTwice,
+  addressIsNodeIP,
   claimedTwice,
   vipMissing,
   assignedButUnclaimed,

@@ -289,6 +289,13 @@ describe('what is refused before anything is changed', () => {
     expect(codes(node('cp-2', other))).toContain('other-cluster');
   });
 
+  it('an address that fairlead reserved for another cluster', () => {
+    const labelled = (owner: string) =>
+      cloud({ floatingIPs: fact([{ ...floatingIP(null), labels: { 'fairlead.dev/cluster': owner } }]) });
+    expect(codes(labelled('stage'))).toEqual(['address-of-another-cluster']);
+    expect(codes(labelled('prod'))).toEqual([]);
+  });
+
   it('an issuer that is nowhere written down and cannot be kept', () => {
     const plane = base.nodes.find((n) => n.name === 'cp-2');
     if (plane === undefined) throw new Error('there is a cp-2');

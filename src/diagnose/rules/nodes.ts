@@ -42,6 +42,22 @@ export const apiNotReady: Rule = ({ observation }) =>
     ];
   });
 
+/** The kubelet took the address that moves for the node's own: the node's identity would move with it. */
+export const addressIsNodeIP: Rule = ({ observation, ip }) =>
+  (valueOf(observation.kubernetesNodes) ?? []).flatMap((node) => {
+    if (!node.addresses.some(({ type, address }) => type === 'InternalIP' && address === ip)) return [];
+    return [
+      finding({
+        id: 'address-is-node-ip',
+        level: 'error',
+        subject: node.name,
+        message: `The kubelet of ${node.name} says that ${ip} is the node's own address, but it moves.`,
+        evidence: [`Kubernetes: ${node.addresses.map(({ type, address }) => `${type} ${address}`).join(', ')}`],
+        remedy: 'Set machine.kubelet.nodeIP.validSubnets on every control plane to the subnet of its own addresses.',
+      }),
+    ];
+  });
+
 /** A staged or tried config: what runs is not what the node would boot with. */
 export const configPending: Rule = ({ observation }) =>
   observation.nodes.flatMap((node) => {

@@ -1,3 +1,4 @@
+import { OWNER_LABEL } from '../../model/address.ts';
 import { controlPlanes, nodeOfServer } from '../../model/cluster.ts';
 import { valueOf } from '../../model/fact.ts';
 import type { Refusal } from '../../model/plan.ts';
@@ -5,7 +6,7 @@ import type { PlanContext } from '../context.ts';
 import type { Judge } from './judge.ts';
 
 /** The address must be one, ours, and free or led to a control plane. */
-export const address: Judge = ({ address: state, observation, ip }) => {
+export const address: Judge = ({ address: state, observation, ip, loaded }) => {
   const next = 'Correct address: in fairlead.yaml, or choose the token of the right project.';
   switch (state.kind) {
     case 'to-create':
@@ -51,6 +52,17 @@ export const address: Judge = ({ address: state, observation, ip }) => {
             what: `${ip} is no IPv4 address`,
             why: "Talos' VIP finds only IPv4 floating IPs",
             next,
+          },
+        ];
+      }
+      const owner = floatingIP.labels[OWNER_LABEL];
+      if (owner !== undefined && owner !== loaded.config.name) {
+        return [
+          {
+            code: 'address-of-another-cluster',
+            what: `The address ${ip} was reserved for the cluster ${owner}`,
+            why: `floating IP ${floatingIP.id} has the label ${OWNER_LABEL}=${owner}`,
+            next: `Use another address; if ${owner} is gone for good, take the label away in the Hetzner console and plan again.`,
           },
         ];
       }
