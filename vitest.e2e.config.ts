@@ -7,7 +7,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     // Controls of the demo, side by side.
-    maxConcurrency: 3,
+    maxConcurrency: 2,
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

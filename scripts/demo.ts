@@ -90,8 +90,9 @@ function renderTable(evidence: DemoEvidence): string {
 export function lastLine(evidence: DemoEvidence, expected: number): string {
   const survived = evidence.replacements.filter((r) => r.survived).length;
   if (evidence.verdict === 'incomplete') {
-    const names = evidence.steps.map((s) => s.name);
-    return `demo: incomplete, built so far: ${names[0] ?? 'nothing'}-${names.at(-1) ?? 'nothing'}`;
+    const names = evidence.steps.filter((s) => s.ok).map((s) => s.name);
+    const [first, last] = [names[0], names.at(-1)];
+    return `demo: incomplete, built so far: ${first === undefined ? 'nothing' : `${first}-${last}`}`;
   }
   const longest = Math.max(0, ...evidence.replacements.map((r) => r.longestGapMs ?? 0));
   if (evidence.verdict === 'survived') {

@@ -19,7 +19,10 @@ import { replaceOne } from './replace.ts';
 
 const PROBE_CONFIG_MAP = 'fairlead-demo';
 
-/** The whole story, told by public commands. Returns what was observed; throws only when it cannot be told at all. */
+/**
+ * The whole story, told by public commands. Returns what was observed; a story that could not be told to its end is
+ * `incomplete`, with the reason. Throws only when it is interrupted.
+ */
 export async function tell(options: DemoOptions, narrator: Narrator): Promise<DemoEvidence> {
   const { speed, parts, work, signal } = options;
   const state = path.join(work, 'lab');
@@ -84,6 +87,7 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
     resolveContext(parseKubeconfig(await readFile(file, 'utf8'), file), undefined, (name) => readFile(name, 'utf8'));
 
   let prober: Prober | undefined;
+  let cutShort: string | undefined;
   try {
     await step('a', 'A Hetzner project with a cluster whose endpoint is its first control plane', async (note) => {
       must(
@@ -187,6 +191,13 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
       }
       return true;
     });
+    kubeconfig.sha256After = await sha256((await info()).files.kubeconfig);
+    evidence.requests = await countRequests(state);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    // What was seen until here is still what was seen; the rest did not happen and is not claimed.
+    cutShort = error instanceof Error ? error.message : String(error);
+    narrator.say(cutShort);
   } finally {
     if (prober !== undefined) {
       const report = prober.report();
@@ -196,11 +207,11 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
     }
   }
 
-  kubeconfig.sha256After = await sha256((await info()).files.kubeconfig);
-  evidence.requests = await countRequests(state);
-  const judged = judge(evidence, 3);
-  evidence.verdict = judged.verdict;
-  evidence.reasons.push(...judged.reasons);
+  if (cutShort === undefined) {
+    const judged = judge(evidence, 3);
+    evidence.verdict = judged.verdict;
+    evidence.reasons.push(...judged.reasons);
+  } else evidence.reasons.push(cutShort);
   await fairlead(['lab', 'down', '--state', state]);
   await rm(state, { recursive: true, force: true });
   return evidence;

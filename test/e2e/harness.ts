@@ -34,6 +34,8 @@ export function run(program: string, args: readonly string[], options: RunOption
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    // A child that ends without reading what it was given is no fault of the test.
+    child.stdin.on('error', () => {});
     child.stdin.end(options.input ?? '');
     if (options.interrupt !== undefined) {
       const { interrupt } = options;
