@@ -69,6 +69,23 @@ describe('fairlead.yaml', () => {
     expect(why).not.toContain('kJh87secretToken');
   });
 
+  test('a token is not sent in clear: plain http only to this machine', () => {
+    const at = (endpoint: string): string =>
+      good.replace('env:HCLOUD_TOKEN', `env:HCLOUD_TOKEN\n  endpoint: ${endpoint}`);
+    expect(whyOf(at('http://cloud.example.com/v1'))).toMatch(
+      /hetzner\.endpoint: https; plain http only to this machine/,
+    );
+    expect(whyOf(at('http://127.0.0.1.example.com/v1'))).toMatch(/hetzner\.endpoint: https/);
+    for (const fine of [
+      'https://api.hetzner.cloud/v1',
+      'http://127.3.4.5:8080/v1',
+      'http://localhost:1/v1',
+      'http://[::1]:1/v1',
+    ]) {
+      expect(parseConfig(at(fine), 'f').hetzner.endpoint).toBe(fine);
+    }
+  });
+
   test('whatever the text is, it is read or refused in our own words', () => {
     fc.assert(
       fc.property(

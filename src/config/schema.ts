@@ -12,6 +12,13 @@ const label = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits and hyphens, at most 63');
 
+/** Whether a token sent there is seen by nobody on the way. */
+function keepsToken(url: string): boolean {
+  if (!URL.canParse(url)) return true;
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(hostname);
+}
+
 const exactlyOne = (what: string) => (value: object, context: z.RefinementCtx) => {
   const given = Object.values(value).filter((v) => v !== undefined).length;
   if (given !== 1) context.addIssue({ code: 'custom', message: `exactly one of ${what}` });
@@ -61,6 +68,7 @@ export const clusterConfigSchema = z.strictObject({
     token: reference.meta({ description: "fairlead's own read/write token of the Hetzner Cloud project." }),
     endpoint: z
       .url({ protocol: /^https?$/ })
+      .refine(keepsToken, 'https; plain http only to this machine, because the token would travel in clear')
       .optional()
       .meta({ description: 'Base URL of the Cloud API.' }),
   }),
