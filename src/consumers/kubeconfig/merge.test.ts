@@ -94,6 +94,19 @@ describe('merging a fetched kubeconfig', () => {
     expect(made.users.map((u) => u.user['client-certificate-data'])).toEqual([base64('OTHER'), base64('NEW')]);
   });
 
+  it('leaves a user alone that a context of another cluster has too', () => {
+    const both = OTHERS.replace('context: { cluster: work, user: me }', 'context: { cluster: work, user: root }');
+    const merged = mergeKubeconfig(both, fetched(NEW), undefined);
+    const made = read(merged);
+    expect(made.users.find((u) => u.name === 'root')?.user['client-certificate-data']).toBe(base64('OLD'));
+    expect(made.users.find((u) => u.name === 'admin@prod')?.user['client-certificate-data']).toBe(base64('NEW'));
+    expect(made.contexts.map((c) => [c.name, c.context['user']])).toEqual([
+      ['work', 'root'],
+      ['prod-admin', 'admin@prod'],
+    ]);
+    expect(mergeKubeconfig(merged, fetched(NEW), undefined)).toBe(merged);
+  });
+
   it('changes nothing when it is done a second time', () => {
     const once = mergeKubeconfig(OTHERS, fetched(NEW), undefined);
     expect(mergeKubeconfig(once, fetched(NEW), undefined)).toBe(once);

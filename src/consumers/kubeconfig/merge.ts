@@ -24,13 +24,16 @@ export function mergeKubeconfig(existing: string | undefined, fetched: string, a
   const present = home === undefined ? undefined : readContext(target, home);
   const contextName = home ?? free(target, 'contexts', parts.context);
   const clusterName = present?.cluster ?? freeOrSame(target, parts);
-  const userName = present?.user ?? free(target, 'users', parts.user);
+  // A user that a context of another cluster has too is that cluster's credential: it gets a neighbour, not a successor.
+  const shared = present !== undefined && isUsedElsewhere(target, present.user, clusterName);
+  const userName = present === undefined || shared ? free(target, 'users', parts.user) : present.user;
   put(target, 'clusters', clusterName, 'cluster', plain(parts.clusterBody));
   put(target, 'users', userName, 'user', plain(parts.userBody));
   if (present === undefined) {
     const context = { cluster: clusterName, user: userName, namespace: parts.namespace ?? 'default' };
     put(target, 'contexts', contextName, 'context', context);
   }
+  if (shared) findEntry(target, 'contexts', contextName)?.setIn(['context', 'user'], userName);
   const current: unknown = target.get('current-context');
   if (typeof current !== 'string' || current === '') target.set('current-context', contextName);
   return target.toString({ lineWidth: 0 });
@@ -83,6 +86,12 @@ function freeOrSame(target: KubeconfigDocument, parts: Parts): string {
   });
   return same?.name ?? free(target, 'clusters', parts.cluster);
 }
+
+const isUsedElsewhere = (target: KubeconfigDocument, user: string, cluster: string): boolean =>
+  entriesOf(target, 'contexts').some(({ entry }) => {
+    const [otherUser, otherCluster] = [textAt(entry, 'context', 'user'), textAt(entry, 'context', 'cluster')];
+    return otherUser === user && otherCluster !== undefined && otherCluster !== cluster;
+  });
 
 function free(target: KubeconfigDocument, section: Section, name: string): string {
   const taken = new Set(entriesOf(target, section).map((entry) => entry.name));
