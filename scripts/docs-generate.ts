@@ -6,7 +6,7 @@ import { run } from '@stricli/core';
 import { CATALOGUE } from '../lab/faults/catalogue.ts';
 import { listKnobs } from '../lab/knobs/knobs.ts';
 import { testCloud } from '../lab/cloud/testing.ts';
-import { app, routes } from '../src/cli/app.ts';
+import { createApp, routes } from '../src/cli/app.ts';
 import type { CliContext } from '../src/cli/context.ts';
 import { configJsonSchema } from '../src/config/schema.ts';
 
@@ -35,7 +35,11 @@ async function helpOf(command: readonly string[]): Promise<string> {
   const out = { write: (chunk: string) => void (text += chunk) };
   // Help touches nothing of the context but where it writes.
   const context = { process: { stdout: out, stderr: out, env: {} } } as unknown as CliContext;
-  await run(app, [...command, '--help'], context);
+  await run(
+    createApp(() => {}),
+    [...command, '--help'],
+    context,
+  );
   return text.trimEnd();
 }
 

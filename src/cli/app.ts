@@ -1,8 +1,9 @@
-import { buildApplication, buildRouteMap } from '@stricli/core';
+import { type Application, buildApplication, buildRouteMap, text_en } from '@stricli/core';
 import { VERSION } from '../base/version.ts';
 import { configRoutes, initCommand } from './commands/config.ts';
 import { applyCommand, planCommand, statusCommand, verifyCommand } from './commands/cluster.ts';
 import { kubeconfigCommand, talosconfigCommand } from './commands/credentials.ts';
+import type { CliContext } from './context.ts';
 import { labRoutes } from './lab/routes.ts';
 
 export const routes = buildRouteMap({
@@ -28,9 +29,23 @@ export const routes = buildRouteMap({
   },
 });
 
-export const app = buildApplication(routes, {
-  name: 'fairlead',
-  versionInfo: { currentVersion: VERSION },
-  scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
-  documentation: { caseStyle: 'convert-camel-to-kebab', useAliasInUsageLine: false, disableAnsiColor: true },
-});
+/** The whole command line. `onMistake` is told what was not understood of it, as the user reads it on stderr. */
+export const createApp = (onMistake: (message: string) => void): Application<CliContext> => {
+  const told = (message: string): string => {
+    onMistake(message);
+    return message;
+  };
+  return buildApplication(routes, {
+    name: 'fairlead',
+    versionInfo: { currentVersion: VERSION },
+    scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
+    documentation: { caseStyle: 'convert-camel-to-kebab', useAliasInUsageLine: false, disableAnsiColor: true },
+    localization: {
+      loadText: () => ({
+        ...text_en,
+        noCommandRegisteredForInput: (args) => told(text_en.noCommandRegisteredForInput(args)),
+        exceptionWhileParsingArguments: (...args) => told(text_en.exceptionWhileParsingArguments(...args)),
+      }),
+    },
+  });
+};

@@ -22,18 +22,25 @@ export interface Printer {
   readonly progress: (line: string) => void;
   /** Details that only --verbose shows, on stderr. */
   readonly detail: (line: string) => void;
+  /** Colours for the result, as its own reader takes them. */
   readonly paint: (style: Style, content: string) => string;
+  /** The same for progress and failures: `plan | less` is read without a terminal, its progress is not. */
+  readonly paintProgress: (style: Style, content: string) => string;
   readonly isJson: boolean;
 }
 
 export function createPrinter(context: CliContext, flags: OutputFlags): Printer {
   const { stdout, stderr } = context.process;
   // NO_COLOR (no-color.org), a pipe and TERM=dumb all mean plain text.
-  const colors =
+  const colors = (stream: object): boolean =>
     flags.color &&
     (context.env['NO_COLOR'] ?? '') === '' &&
     context.env['TERM'] !== 'dumb' &&
-    ((context.env['FORCE_COLOR'] ?? '') !== '' || ('isTTY' in stderr && stderr.isTTY === true));
+    ((context.env['FORCE_COLOR'] ?? '') !== '' || ('isTTY' in stream && stream.isTTY === true));
+  const painter =
+    (stream: object): Printer['paint'] =>
+    (style, content) =>
+      colors(stream) ? styleText(style, content, { validateStream: false }) : content;
   return {
     isJson: flags.output === 'json',
     text: (content) => {
@@ -49,7 +56,8 @@ export function createPrinter(context: CliContext, flags: OutputFlags): Printer 
     detail: (line) => {
       if (flags.verbose) stderr.write(`${line}\n`);
     },
-    paint: (style, content) => (colors ? styleText(style, content, { validateStream: false }) : content),
+    paint: painter(stdout),
+    paintProgress: painter(stderr),
   };
 }
 
@@ -94,7 +102,7 @@ function report(context: CliContext, printer: Printer, error: unknown, interrupt
   }
   printer.json({ kind: 'Failure', ...failure.toJSON() });
   context.process.stderr.write(
-    `${printer.paint('red', failure.what)}\n` +
+    `${printer.paintProgress('red', failure.what)}\n` +
       `  why    ${indent(failure.why)}\n` +
       `  state  ${indent(failure.state)}\n` +
       `  next   ${indent(failure.next)}\n`,

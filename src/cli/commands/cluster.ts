@@ -18,6 +18,8 @@ async function withCluster<T>(
   context: CliContext,
   flags: CommonFlags,
   body: (looking: Looking) => Promise<T>,
+  /** What is true of the world when the time is over. */
+  timeoutState = 'Nothing was changed.',
 ): Promise<T> {
   const [{ loadConfig }, { composeSystems }] = await Promise.all([
     import('../../config/load.ts'),
@@ -35,7 +37,7 @@ async function withCluster<T>(
         code: 'timeout',
         what: 'The time limit was reached',
         why: `--timeout ${flags.timeout / 1000}s has passed`,
-        state: 'What was done stays done; what was not begun was not touched.',
+        state: timeoutState,
         next: 'Run the same command again: it looks at what is there and goes on.',
         cause: error,
       });
@@ -99,7 +101,13 @@ export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
     return runCommand(
       this,
       flags,
-      (printer) => withCluster(this, flags, (looking) => runApply(this, flags, printer, looking)),
+      (printer) =>
+        withCluster(
+          this,
+          flags,
+          (looking) => runApply(this, flags, printer, looking),
+          'What was done stays done; what was not begun was not touched.',
+        ),
       'What was done stays done and is in the journal; the step that was under way may or may not have happened.',
     );
   },
@@ -136,7 +144,7 @@ async function runApply(context: CliContext, flags: ApplyFlags, printer: Printer
     signal,
     reporter: {
       report: (event) => {
-        const line = progressLine(event, flags.verbose, printer.paint);
+        const line = progressLine(event, flags.verbose, printer.paintProgress);
         if (line !== undefined) printer.progress(line);
       },
     },

@@ -45,7 +45,7 @@ export const upCommand = buildCommand<UpFlags, [], CliContext>({
           printer.progress,
           this.signal,
         );
-        printer.text(renderLab(info));
+        printer.text(renderLab(info, 'brief'));
         printer.json({ ...info });
       },
       'The lab that was being started is ended, its folder removed.',
@@ -131,7 +131,7 @@ export const infoCommand = buildCommand<StateFlags, [], CliContext>({
     return runCommand(this, flags, async (printer) => {
       const { findLab } = await import('../../../lab/world/client.ts');
       const info: LabInfo = await (await findLab(path.resolve(this.cwd, flags.state))).info();
-      printer.text(renderLab(info));
+      printer.text(renderLab(info, 'limits'));
       printer.json({ ...info });
     });
   },

@@ -1,8 +1,8 @@
 import type { LabInfo } from '../../../lab/world/info.ts';
 import { table } from '../output.ts';
 
-/** A lab as a person reads it. Its tokens open nothing but the lab itself, so they may be shown. */
-export function renderLab(info: LabInfo): string {
+/** A lab as a person reads it, with every limit when they are asked for, else with where to find them. */
+export function renderLab(info: LabInfo, limits: 'limits' | 'brief'): string {
   const nodes = table([
     ['NODE', 'ROLE', 'SERVER', 'PUBLIC', 'PRIVATE', 'POWER', 'STAGE', 'ETCD', 'KUBE-APISERVER'],
     ...info.nodes.map((n) => [
@@ -40,8 +40,9 @@ export function renderLab(info: LabInfo): string {
     '',
     nodes,
     '',
-    'Limits:',
-    ...info.limits.map((limit) => `  - ${limit}`),
+    ...(limits === 'brief'
+      ? [`What it bends or leaves out, in ${info.limits.length} points: fairlead lab info --state ${info.state}`]
+      : ['Limits:', ...info.limits.map((limit) => `  - ${limit}`)]),
     '',
     `Try:  ${inside}kubectl --kubeconfig ${info.files.kubeconfig} get nodes`,
     `      ${inside}fairlead plan --config ${info.files.config}`,

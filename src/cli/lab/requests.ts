@@ -10,6 +10,12 @@ interface RequestsFlags extends OutputFlags {
   readonly writes: boolean;
 }
 
+/** A number of an earlier answer or a time; anything else would silently show nothing. */
+const mark = (text: string): string => {
+  if (/^\d+$/.test(text) || (/^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)))) return text;
+  throw new SyntaxError(`${text} is neither a mark, as 120, nor a time, as 2026-11-24T07:44:33Z`);
+};
+
 export const requestsCommand = buildCommand<RequestsFlags, [], CliContext>({
   func(flags) {
     return runCommand(this, flags, async (printer) => {
@@ -41,7 +47,7 @@ export const requestsCommand = buildCommand<RequestsFlags, [], CliContext>({
       ...stateFlag,
       since: {
         kind: 'parsed',
-        parse: String,
+        parse: mark,
         optional: true,
         placeholder: 'MARK',
         brief: 'Only after this mark (a number of an earlier answer, or an RFC 3339 time)',

@@ -56,7 +56,8 @@ function summary(plan: Plan, changes: readonly Change[]): string {
 function renderPhase(phase: Phase, paint: Paint, verbose: boolean): string {
   const lines = [paint('cyan', `Phase ${phase.number}  ${phase.title}`)];
   for (const [i, change] of phase.changes.entries()) {
-    lines.push(indent(renderChange(change, phase.changes[i - 1], { paint, verbose }), 2));
+    const first = phase.changes.slice(0, i).find(({ diff }) => diff !== undefined && diff === change.diff);
+    lines.push(indent(renderChange(change, phase.changes[i - 1], first, { paint, verbose }), 2));
   }
   if (phase.changes.length === 0 || verbose)
     lines.push(...phase.checks.map((check) => indent(paint('dim', `check: ${check}`), 2)));
@@ -67,6 +68,8 @@ function renderPhase(phase: Phase, paint: Paint, verbose: boolean): string {
 function renderChange(
   change: Change,
   former: Change | undefined,
+  /** The one of this phase that showed the same lines, if any. */
+  shown: Change | undefined,
   { paint, verbose }: { readonly paint: Paint; readonly verbose: boolean },
 ): string {
   const again = (key: 'why' | 'before' | 'after' | 'disruption'): boolean => !verbose && former?.[key] === change[key];
@@ -85,8 +88,8 @@ function renderChange(
   const { diff } = change;
   if (diff !== undefined && diff.trim() !== '') {
     lines.push(
-      !verbose && former?.diff === diff
-        ? paint('dim', `    the same lines as on ${former.where.subject}`)
+      !verbose && shown !== undefined
+        ? paint('dim', `    the same lines as on ${shown.where.subject}`)
         : indent(paintDiff(diff.trimEnd(), paint), 6),
     );
   }
