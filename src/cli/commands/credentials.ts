@@ -60,15 +60,22 @@ const credentialCommand = (kind: 'kubeconfig' | 'talosconfig', brief: string, wh
             signal: commandSignal(this, flags),
           });
           if (flags.stdout) {
-            // Asked for by name: the only output of a secret.
-            this.process.stdout.write(result.text.reveal());
+            // Asked for by name: the only output of a secret. As JSON the file's text stands inside the document.
+            if (!printer.isJson) this.process.stdout.write(result.text.reveal());
+            printer.json({
+              kind: kind === 'kubeconfig' ? 'Kubeconfig' : 'Talosconfig',
+              file: null,
+              context: result.context ?? null,
+              written: false,
+              content: result.text.reveal(),
+            });
             return;
           }
           printer.text(`${result.file}: ${result.summary}`);
           printer.json({
             kind: kind === 'kubeconfig' ? 'Kubeconfig' : 'Talosconfig',
             file: result.file,
-            context: result.context,
+            context: result.context ?? null,
             written: result.written,
             summary: result.summary,
           });

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { buildCommand, buildRouteMap } from '@stricli/core';
+import { EXIT, Failure, textOf } from '../../base/failure.ts';
 import type { CliContext } from '../context.ts';
 import { outputFlags, stateFlag } from '../flags.ts';
 import { type OutputFlags, runCommand, table } from '../output.ts';
@@ -38,27 +39,37 @@ const listCommand = buildCommand<NodeFlags, [], CliContext>({
 const verbCommand = (verb: string, brief: string, done: string) =>
   buildCommand<NodeFlags, [string], CliContext>({
     func(flags, node) {
-      return runCommand(
-        this,
-        flags,
-        async (printer) => {
-          const { findLab } = await import('../../../lab/world/client.ts');
-          const lab = await findLab(path.resolve(this.cwd, flags.state));
-          printer.progress(`${verb} ${node} …`);
-          const before = this.clock.now();
-          const result = await lab.operate(node, verb);
-          const seconds = ((this.clock.now() - before) / 1000).toFixed(1);
-          printer.json({ kind: 'LabNode', verb, ...result });
-          printer.text(`${node} ${done} (${seconds} s)`);
-        },
-        'The lab goes on with what it was told; see `fairlead lab node list`.',
-      );
+      return runCommand(this, flags, async (printer) => {
+        const { findLab } = await import('../../../lab/world/client.ts');
+        const lab = await findLab(path.resolve(this.cwd, flags.state));
+        printer.progress(`${verb} ${node} …`);
+        const before = this.clock.now();
+        const { signal } = this;
+        // The lab does the work; an interruption ends only the waiting for it.
+        const interrupted = new Promise<never>((_, reject) => {
+          signal.addEventListener('abort', () => reject(stopped(verb, node, signal.reason)), { once: true });
+        });
+        const result = await Promise.race([lab.operate(node, verb), interrupted]);
+        const seconds = ((this.clock.now() - before) / 1000).toFixed(1);
+        printer.json({ kind: 'LabNode', verb, ...result });
+        printer.text(`${node} ${done} (${seconds} s)`);
+      });
     },
     parameters: {
       flags: { ...outputFlags, ...stateFlag },
       positional: { kind: 'tuple', parameters: [{ brief: 'Name of the node', parse: String, placeholder: 'NAME' }] },
     },
     docs: { brief, fullDescription: `${brief}.\n\nExample:\n  fairlead lab node ${verb} NAME` },
+  });
+
+const stopped = (verb: string, node: string, reason: unknown): Failure =>
+  new Failure({
+    code: 'interrupted',
+    exit: EXIT.interrupted,
+    what: 'Interrupted',
+    why: textOf(reason),
+    state: `The lab goes on with ${verb} ${node}.`,
+    next: 'See `fairlead lab node list` for how it ended.',
   });
 
 export const nodeRoutes = buildRouteMap({
