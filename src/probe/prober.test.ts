@@ -166,13 +166,13 @@ describe.each([{ http2: true }, { http2: false }])('with a server that speaks %o
     const prober = start(server);
     await everyPathWorks(prober);
     server.cut();
-    await wait(300);
-    prober.mark('after');
-    await wait(300);
+    // What was under way is lost; then it works again, and goes on working.
+    for (const name of ['cut', 'after']) {
+      prober.mark(name);
+      await expect.poll(() => prober.report(name).gaps['endpoint']?.write, { timeout: 15_000 }).toBeGreaterThan(0);
+    }
     await prober.stop();
-    const after = prober.report('after');
-    expect(after.failures).toEqual([]);
-    expect(after.gaps['endpoint']?.write).toBeLessThan(1000);
+    expect(prober.report('after').failures).toEqual([]);
   });
 });
 
