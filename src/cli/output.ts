@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { EXIT, type ExitCode, Failure, textOf } from '../base/failure.ts';
 import { API_VERSION } from '../base/version.ts';
 import { type CliContext, Interrupted } from './context.ts';
+import { fileFailure } from './file-failure.ts';
 
 export interface OutputFlags {
   readonly output: 'text' | 'json';
@@ -93,7 +94,7 @@ function report(context: CliContext, printer: Printer, error: unknown, interrupt
       })
     : error instanceof Failure
       ? error
-      : undefined;
+      : fileFailure(error, interruptedState);
   if (failure === undefined) {
     const stack = error instanceof Error ? (error.stack ?? textOf(error)) : textOf(error);
     printer.json({ kind: 'Failure', code: 'bug', exit: EXIT.bug, what: 'fairlead has a bug', why: textOf(error) });
