@@ -15,6 +15,21 @@ export interface Files {
 
 const absent = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
+/** As `mkdir -p`. Node's own recursive form never ends where a folder cannot be made for want of its parent (below /proc). */
+async function makeFolders(folder: string, mode = 0o777): Promise<void> {
+  const make = (): Promise<void> =>
+    mkdir(folder, { mode }).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    if (!absent(error) || folder === path.dirname(folder)) throw error;
+    await makeFolders(path.dirname(folder), mode);
+    await make();
+  }
+}
+
 export const nodeFiles: Files = {
   async read(file) {
     try {
@@ -33,12 +48,12 @@ export const nodeFiles: Files = {
     }
   },
   async write(file, content, mode) {
-    await mkdir(path.dirname(file), { recursive: true });
+    await makeFolders(path.dirname(file));
     await writeAtomic(file, content, mode);
   },
   append: (file, line, mode) => appendFile(file, line, { mode, flush: true }),
   async makeFolder(folder, mode) {
-    await mkdir(folder, { recursive: true, mode });
+    await makeFolders(folder, mode);
     await chmod(folder, mode);
   },
 };

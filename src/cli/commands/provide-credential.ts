@@ -13,7 +13,7 @@ import { setTalosconfigLists } from '../../consumers/talosconfig/write.ts';
 import { wantedEndpoint } from '../../model/address.ts';
 import { controlPlanes } from '../../model/cluster.ts';
 import { valueOf } from '../../model/fact.ts';
-import type { Observation } from '../../model/observation.ts';
+import type { KubeconfigObservation, Observation } from '../../model/observation.ts';
 import { observe } from '../../observe/observe.ts';
 import type { Systems } from '../../observe/systems.ts';
 
@@ -51,10 +51,11 @@ export async function provideCredential(
 
 const homeOf = (request: CredentialRequest): string => request.env['HOME'] ?? os.homedir();
 
-/** The file the user's own tools would write to: the first of a list, else the default under home. */
-function ownFile(request: CredentialRequest, variable: string, fallback: string): string {
-  const listed = (request.env[variable] ?? '').split(path.delimiter).find((name) => name !== '');
-  return path.resolve(request.cwd, listed ?? path.join(homeOf(request), fallback));
+/** The files the user's own tools look into: those of a list, else the default under home. */
+function ownFiles(request: CredentialRequest, variable: string, fallback: string): string[] {
+  const listed = (request.env[variable] ?? '').split(path.delimiter).filter((name) => name !== '');
+  const names = listed.length > 0 ? listed : [path.join(homeOf(request), fallback)];
+  return names.map((name) => path.resolve(request.cwd, name));
 }
 
 async function provideKubeconfig(
@@ -80,22 +81,21 @@ async function provideKubeconfig(
       next: 'Run `fairlead apply` first; `fairlead verify` tells what is missing.',
     });
   }
-  const file =
-    request.file === undefined
-      ? ownFile(request, 'KUBECONFIG', '.kube/config')
-      : path.resolve(request.cwd, request.file);
   const address = plane.address;
   const fetch = (): Promise<Redacted> => fetchKubeconfig(systems, address, wanted.url, request.signal);
   if (request.stdout) {
     return { text: await fetch(), file: '-', context: undefined, written: false, summary: '' };
   }
   const now = systems.clock.wall();
-  const there = await observeKubeconfig(
-    systems.files,
-    { file, context: request.context },
-    systems.kubeContext.ca,
-    now.toISOString(),
-  );
+  const look = (where: string): Promise<KubeconfigObservation> =>
+    observeKubeconfig(
+      systems.files,
+      { file: where, context: request.context },
+      systems.kubeContext.ca,
+      now.toISOString(),
+    );
+  const there = await kubeconfigThere(request, look);
+  const { file } = there;
   if (there.content.kind === 'unknown' && request.file === undefined) throw notOurs(file, there.content.why);
   const content = valueOf(there.content);
   const standing = kubeconfigStanding(content?.entry, wanted.url, now);
@@ -113,7 +113,22 @@ async function provideKubeconfig(
   const existing = request.file === undefined ? content?.text.reveal() : undefined;
   const text = new Redacted(mergeKubeconfig(existing, fetched.reveal(), request.context));
   await systems.files.write(file, text.reveal(), 0o600);
-  return { text, file, context: request.context, written: true, summary: `leads to ${wanted.url}` };
+  const context = valueOf((await look(file)).content)?.entry?.context;
+  const use = context === undefined ? '' : `; use it with kubectl --context ${context}`;
+  return { text, file, context, written: true, summary: `leads to ${wanted.url}${use}` };
+}
+
+/** The file that was asked for; of the user's own ones that which knows the cluster already, as kubectl does, else the first. */
+async function kubeconfigThere(
+  request: CredentialRequest,
+  look: (file: string) => Promise<KubeconfigObservation>,
+): Promise<KubeconfigObservation> {
+  if (request.file !== undefined) return look(path.resolve(request.cwd, request.file));
+  const files = ownFiles(request, 'KUBECONFIG', '.kube/config');
+  const seen = await Promise.all(files.map(look));
+  const known = seen.find((one) => valueOf(one.content)?.entry !== undefined) ?? seen[0];
+  if (known === undefined) throw new TypeError('there is always a file to write to');
+  return known;
 }
 
 async function provideTalosconfig(
@@ -147,7 +162,7 @@ async function provideTalosconfig(
   }
   const file =
     request.file === undefined
-      ? ownFile(request, 'TALOSCONFIG', '.talos/config')
+      ? (ownFiles(request, 'TALOSCONFIG', '.talos/config')[0] ?? '')
       : path.resolve(request.cwd, request.file);
   const existing = await systems.files.read(file);
   const text = request.file === undefined && existing !== undefined ? mergeTalosconfig(existing, alone, file) : alone;
