@@ -86,6 +86,10 @@ describe('fairlead.yaml', () => {
     }
   });
 
+  test('an alias without its anchor is named with its place', () => {
+    expect(whyOf(good.replace('mode: talos-vip', 'mode: *nowhere'))).toMatch(/^fairlead\.yaml:\d+:7: .*nowhere/);
+  });
+
   test('whatever the text is, it is read or refused in our own words', () => {
     fc.assert(
       fc.property(

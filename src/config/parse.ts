@@ -1,6 +1,6 @@
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type * as z from 'zod';
-import { EXIT, Failure } from '../base/failure.ts';
+import { EXIT, Failure, textOf } from '../base/failure.ts';
 import { API_VERSION } from '../base/version.ts';
 import { nearest } from './nearest.ts';
 import { type ClusterConfig, clusterConfigSchema, configJsonSchema } from './schema.ts';
@@ -39,7 +39,7 @@ export function parseConfig(text: string, fileName: string): ClusterConfig {
     });
   }
 
-  const parsed = clusterConfigSchema.safeParse(document.toJS());
+  const parsed = clusterConfigSchema.safeParse(valueOf(document, lines, fileName));
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap((issue) => describe(issue, document, lines));
   // A misspelt key shows up twice, as unknown and as missing: the unknown one says all.
@@ -48,6 +48,24 @@ export function parseConfig(text: string, fileName: string): ClusterConfig {
     fileName,
     problems.filter((p) => p.missing === undefined || !suggested.has(p.missing)),
   );
+}
+
+/** The plain value of the file. An alias without its anchor, and one that repeats too much, show only here. */
+function valueOf(document: Document, lines: LineCounter, fileName: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    let offset = 0;
+    visit(document, {
+      Alias(_key, alias) {
+        if (alias.resolve(document) !== undefined) return undefined;
+        offset = alias.range?.[0] ?? 0;
+        return visit.BREAK;
+      },
+    });
+    const at = lines.linePos(offset);
+    throw configFailure(fileName, [{ line: at.line, column: at.col, message: textOf(error) }]);
+  }
 }
 
 function newerVersion(document: Document): string | undefined {
