@@ -118,11 +118,9 @@ export function createOperations(
         const old = find(name);
         const role = old.node.role;
         const before = await remove(name);
-        // The dead member leaves while the cloud makes the new server; the new one waits until etcd takes it in.
-        const [after] = await Promise.all([
-          recreate(name),
-          role === 'control-plane' ? removeMember(ports, name) : undefined,
-        ]);
+        // First: a machine that comes back under a name etcd still lists could take that member for its own.
+        if (role === 'control-plane') await removeMember(ports, name);
+        const after = await recreate(name);
         await untilReady(name);
         return { node: name, oldServerId: before.serverId, newServerId: after.serverId };
       }
