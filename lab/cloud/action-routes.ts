@@ -1,7 +1,7 @@
 import { ApiError, invalidInput, notFound, wordOf } from './errors.ts';
 import { list, type ListRules } from './listing.ts';
 import { type CloudContext, type Handler, ok, page, type Routes } from './routes.ts';
-import type { Action, Resource } from './state.ts';
+import type { Action, ResourceType } from './state.ts';
 import { actionView } from './views.ts';
 
 /** Actions in every form: by id and by ids, of a kind of resource, of one resource. */
@@ -19,16 +19,18 @@ export function actionRoutes(context: CloudContext): Routes {
     },
     perPageAboveLimit: knobs.perPageAboveLimit,
   };
-  const all = (): Action[] => [...project.actions.values()];
-  const of = (type: Resource['type'], id?: string): Action[] =>
-    all().filter((a) => a.resources.some((r) => r.type === type && (id === undefined || r.id === Number(id))));
-  const one = (found: readonly Action[], id: string): Action => {
-    const action = found.find((a) => a.id === Number(id));
-    if (action === undefined) throw notFound('action', id);
-    return action;
+  const of = (type: ResourceType, id?: string): readonly Action[] =>
+    project.actions.matching({ type, ...(id === undefined ? {} : { id: Number(id) }) });
+  const show = (id: string, fits: (action: Action) => boolean = () => true) => {
+    const action = project.actions.get(Number(id));
+    if (action === undefined || !fits(action)) throw notFound('action', id);
+    return ok({ action: actionView(action) });
   };
-  const show = (action: Action) => ok({ action: actionView(action) });
-  const ofKind = (path: string, type: Resource['type'], known: ReadonlyMap<number, unknown>): Routes => {
+  const concerns =
+    (type: ResourceType, id?: string) =>
+    (action: Action): boolean =>
+      action.resources.some((r) => r.type === type && (id === undefined || r.id === Number(id)));
+  const ofKind = (path: string, type: ResourceType, known: ReadonlyMap<number, unknown>): Routes => {
     const resource = (id: string): void => {
       if (!known.has(Number(id))) throw notFound(wordOf(type), id);
     };
@@ -38,12 +40,12 @@ export function actionRoutes(context: CloudContext): Routes {
     };
     return {
       [`${path}/actions`]: { GET: ({ url }) => page(list(of(type), url, rules, actionView)) },
-      [`${path}/actions/:action`]: { GET: ({ param }) => show(one(of(type), param('action'))) },
+      [`${path}/actions/:action`]: { GET: ({ param }) => show(param('action'), concerns(type)) },
       [`${path}/:id/actions`]: { GET: listOf },
       [`${path}/:id/actions/:action`]: {
         GET: ({ param }) => {
           resource(param('id'));
-          return show(one(of(type, param('id')), param('action')));
+          return show(param('action'), concerns(type, param('id')));
         },
       },
     };
@@ -59,10 +61,11 @@ export function actionRoutes(context: CloudContext): Routes {
           });
         }
         if (ids.some((id) => !/^\d+$/.test(id))) throw invalidInput('id', 'must be a number');
-        return page(list(all(), url, rules, actionView));
+        const found = new Set(ids.map((id) => project.actions.get(Number(id))));
+        return page(list(inOrder(found), url, rules, actionView));
       },
     },
-    '/actions/:action': { GET: ({ param }) => show(one(all(), param('action'))) },
+    '/actions/:action': { GET: ({ param }) => show(param('action')) },
     ...ofKind('/servers', 'server', project.servers),
     ...ofKind('/floating_ips', 'floating_ip', project.floatingIPs),
     ...ofKind('/primary_ips', 'primary_ip', project.primaryIPs),
@@ -73,3 +76,6 @@ export function actionRoutes(context: CloudContext): Routes {
     ...ofKind('/zones', 'zone', project.zones),
   };
 }
+
+const inOrder = (found: Iterable<Action | undefined>): Action[] =>
+  [...found].filter((action) => action !== undefined).toSorted((a, b) => a.id - b.id);

@@ -112,7 +112,7 @@ export function createActionRunner(ports: {
         error: null,
       };
       for (const resource of held) locks.set(keyOf(resource), action.id);
-      project.actions.set(action.id, action);
+      project.actions.add(action);
       const done = run(action, spec).then(
         () => end(action, held, undefined),
         (error: unknown) => end(action, held, error),

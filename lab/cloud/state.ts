@@ -1,4 +1,5 @@
 import { pickInteger, type Random } from '../../src/base/random.ts';
+import { type ActionLog, createActionLog } from './action-log.ts';
 import type { Firewall } from './access/firewall-state.ts';
 import type { Certificate } from './access/certificate-state.ts';
 import type { LoadBalancer } from './balancers/state.ts';
@@ -59,7 +60,8 @@ export type ResourceType =
   | 'load_balancer'
   | 'firewall'
   | 'certificate'
-  | 'zone';
+  | 'zone'
+  | 'image';
 export interface Resource {
   readonly id: number;
   readonly type: ResourceType;
@@ -104,13 +106,20 @@ export interface Project {
   readonly placementGroups: Map<number, PlacementGroup>;
   readonly sshKeys: Map<number, SSHKey>;
   readonly zones: Map<number, Zone>;
-  readonly actions: Map<number, Action>;
+  readonly actions: ActionLog;
   /** The network that the lab's fabric carries; the only one there is when the project begins. */
   readonly firstNetwork: number;
   /** Ids grow, are never given twice, and start somewhere else in each lab. */
   nextId(): number;
   /** An IPv6 /64 of the documentation range, as `2001:db8:x:y`: the prefix without `::`. Never given twice. */
   nextPrefix(): string;
+  /** The last of both that were given; sets them where they are named. */
+  counters(set?: Counters): Counters;
+}
+
+export interface Counters {
+  readonly id: number;
+  readonly prefix: number;
 }
 
 export function createProject(random: Random, network: CloudOptions['network'], now: Date): Project {
@@ -139,12 +148,16 @@ export function createProject(random: Random, network: CloudOptions['network'], 
     placementGroups: new Map(),
     sshKeys: new Map(),
     zones: new Map(),
-    actions: new Map(),
+    actions: createActionLog(),
     firstNetwork: first.id,
     nextId,
     nextPrefix: () => {
       prefix += 1;
       return `2001:db8:${(prefix >>> 16).toString(16)}:${(prefix & 0xffff).toString(16)}`;
+    },
+    counters(set) {
+      if (set !== undefined) [last, prefix] = [set.id, set.prefix];
+      return { id: last, prefix };
     },
   };
 }

@@ -37,10 +37,12 @@ export async function testCloud(
     readonly clock?: Clock;
     readonly random?: Random;
     readonly effects?: Partial<CloudEffects>;
+    /** One that keeps everything in memory unless given. */
+    readonly audit?: Audit;
   } = {},
 ): Promise<TestCloud> {
   const clock = options.clock ?? systemClock;
-  const audit = createAudit(undefined, () => clock.wall());
+  const audit = options.audit ?? createAudit(undefined, () => clock.wall());
   const effects: string[] = [];
   let given = 0;
   const noted =

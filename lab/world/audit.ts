@@ -1,4 +1,6 @@
+import { createReadStream } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 
 /** One request to one system of the world, as `fairlead lab requests` prints it (design §8). Never a token, never a body. */
 export interface RequestRecord {
@@ -25,32 +27,93 @@ export type NewRecord = Omit<RequestRecord, 'seq' | 'at'> & { readonly at?: stri
 
 export interface Audit {
   record(entry: NewRecord): void;
-  /** Records after a mark: a sequence number, or an RFC 3339 time. Without one, all. */
+  /**
+   * Records after a mark: a sequence number, or an RFC 3339 time. Without one, all. Out of memory, so a RangeError where
+   * some of them stand in the file only: `history` has those too.
+   */
   since(mark?: string): readonly RequestRecord[];
+  /** The same, out of memory and file. */
+  history(mark?: string): Promise<readonly RequestRecord[]>;
   readonly mark: number;
 }
 
-/** Kept in memory and appended to a file of JSON lines, so that the record outlives the lab's process. */
-export function createAudit(file: string | undefined, wall: () => Date): Audit {
+/** So many of the last requests at least are kept in memory, and at most twice as many. */
+const KEPT = 2_000;
+
+/**
+ * Every record goes to a file of JSON lines, so that it outlives the lab's process and its memory does not grow; the last
+ * ones stay in memory too. Without a file all of them do.
+ */
+export function createAudit(file: string | undefined, wall: () => Date, kept = KEPT): Audit {
   const records: RequestRecord[] = [];
-  let queue: Promise<void> = Promise.resolve();
+  let [last, written, writing, cut] = [0, 0, false, false];
+
+  const write = async (to: string): Promise<void> => {
+    while (written < last) {
+      const batch = records.filter(({ seq }) => seq > written);
+      const lines = batch.map((record) => `${JSON.stringify(record)}\n`).join('');
+      try {
+        // What a full disk cut off stands on a line of its own.
+        await appendFile(to, cut ? `\n${lines}` : lines);
+        written = batch.at(-1)?.seq ?? written;
+        cut = false;
+      } catch {
+        // A full disk must not take the lab down: what is not written stays in memory until the next try.
+        cut = true;
+        return;
+      }
+      const old = records.findIndex(({ seq }) => seq > written);
+      if (records.length > 2 * kept) records.splice(0, Math.min(old < 0 ? records.length : old, records.length - kept));
+    }
+  };
+
   return {
     record(entry) {
-      const full: RequestRecord = { seq: records.length + 1, ...entry, at: entry.at ?? wall().toISOString() };
-      records.push(full);
-      // A full disk must not take the lab down; the records in memory stay the oracle.
-      if (file !== undefined) queue = queue.then(() => appendFile(file, `${JSON.stringify(full)}\n`)).catch(() => {});
+      last += 1;
+      records.push({ seq: last, ...entry, at: entry.at ?? wall().toISOString() });
+      if (file === undefined || writing) return;
+      writing = true;
+      void write(file).finally(() => (writing = false));
     },
     since(mark) {
-      if (mark === undefined) return records;
-      if (/^\d+$/.test(mark)) return records.filter((r) => r.seq > Number(mark));
-      const time = Date.parse(mark);
-      return records.filter((r) => Date.parse(r.at) >= time);
+      const first = records[0];
+      const asked = (record: RequestRecord): boolean => isAfter(record, mark);
+      if (first !== undefined && first.seq > 1 && asked({ ...first, seq: first.seq - 1 }))
+        throw new RangeError(`records before ${first.seq} stand in the file only`);
+      return mark === undefined ? [...records] : records.filter(asked);
+    },
+    async history(mark) {
+      const inMemory = [...records];
+      const first = inMemory[0]?.seq ?? 1;
+      const older: RequestRecord[] = [];
+      const needed = mark === undefined || !/^\d+$/.test(mark) || Number(mark) < first - 1;
+      if (file !== undefined && needed && first > 1)
+        for await (const line of createInterface({ input: createReadStream(file) })) {
+          const record = parsed(line);
+          if (record === undefined || record.seq <= (older.at(-1)?.seq ?? 0)) continue;
+          if (record.seq >= first) break;
+          if (isAfter(record, mark)) older.push(record);
+        }
+      return [...older, ...inMemory.filter((record) => isAfter(record, mark))];
     },
     get mark() {
-      return records.length;
+      return last;
     },
   };
+}
+
+function isAfter(record: RequestRecord, mark: string | undefined): boolean {
+  if (mark === undefined) return true;
+  return /^\d+$/.test(mark) ? record.seq > Number(mark) : Date.parse(record.at) >= Date.parse(mark);
+}
+
+function parsed(line: string): RequestRecord | undefined {
+  try {
+    return JSON.parse(line) as RequestRecord;
+  } catch {
+    // Cut off by a full disk, and written anew behind it.
+    return undefined;
+  }
 }
 
 /**

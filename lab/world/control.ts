@@ -39,7 +39,10 @@ export async function startControl(
   });
 
   app.get('/info', (c) => c.json(world.info()));
-  app.get('/requests', (c) => c.json({ mark: world.audit.mark, requests: world.audit.since(c.req.query('since')) }));
+  app.get('/requests', async (c) => {
+    const requests = await world.audit.history(c.req.query('since'));
+    return c.json({ mark: world.audit.mark, requests });
+  });
   app.post('/nodes/:name/:verb', async (c) => {
     const { name, verb } = c.req.param();
     const result = await world.operate(name, verb);

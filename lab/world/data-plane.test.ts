@@ -11,6 +11,7 @@ import { startLoopback } from '../fabric/loopback.ts';
 import type { FabricHost } from '../fabric/types.ts';
 import { createAuthority, issue } from '../pki/pki.ts';
 import type { KeyPair } from '../pki/types.ts';
+import { createAudit } from './audit.ts';
 import { type DataPlane, startDataPlane } from './data-plane.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -41,7 +42,7 @@ async function small(): Promise<Small> {
     clock: systemClock,
     speed: 30,
     fabric,
-    audit: { record: () => {}, since: () => [], mark: 0 },
+    audit: createAudit(undefined, () => new Date()),
     log: () => {},
   });
   cleanups.push(() => plane.close());

@@ -1,6 +1,10 @@
 // The lab's cloud API alone, with a project of a given size: actions take no time, and no quota or budget is met.
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { DEFAULT_KNOBS, type CloudKnobs, type Delay } from '../../lab/cloud/knobs.ts';
 import { READ_WRITE, testCloud } from '../../lab/cloud/testing.ts';
+import { createAudit } from '../../lab/world/audit.ts';
 import { serve } from './child.ts';
 
 export interface CloudReady {
@@ -24,7 +28,10 @@ const raised = <T>(of: object, value: unknown): T =>
 const [servers = 3, balancers = 1] = process.argv.slice(2).map(Number);
 const next = { public: 0, private: 0, floating: 0 };
 const third = { public: 0, private: 128, floating: 64 };
+const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-bench-'));
 const made = await testCloud({
+  // To a file, as the lab's.
+  audit: createAudit(path.join(folder, 'requests.jsonl'), () => new Date()),
   knobs: {
     delays: raised<CloudKnobs['delays']>(DEFAULT_KNOBS.delays, NOW),
     quotas: raised<CloudKnobs['quotas']>(DEFAULT_KNOBS.quotas, FAR_AWAY),
@@ -69,5 +76,8 @@ serve(
       return { rss, heap: heapUsed };
     },
   },
-  () => made.cloud.close(),
+  async () => {
+    await made.cloud.close();
+    await rm(folder, { recursive: true });
+  },
 );
