@@ -2,6 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { createContextKey, type ContextValues } from '@connectrpc/connect';
 
+/** Header by which a control plane tells another whose call it passes on; honoured only from such a certificate. */
+export const ROLE_HEADER = 'talos-role';
+
 /** Roles of the caller, from its certificate. */
 export const rolesKey = createContextKey<readonly string[]>([], { description: 'roles of the caller' });
 
@@ -17,7 +20,7 @@ export function rolesOf(socket: unknown): readonly string[] {
 /** Roles that count: those of the caller on whose behalf another control plane speaks, else the certificate's. */
 export function effectiveRoles(socket: unknown, headers: IncomingHttpHeaders): readonly string[] {
   const own = rolesOf(socket);
-  const spoken = headers['talos-role'];
+  const spoken = headers[ROLE_HEADER];
   if (!own.includes('os:impersonator') || typeof spoken !== 'string') return own;
   return spoken.split(',').filter((role) => role !== '');
 }
@@ -30,16 +33,16 @@ export function userAgentOf(headers: Headers): string | undefined {
 }
 
 /** `node` (one target) or `nodes` (several, joined by commas): whom the caller means. */
-export function targetsOf(headers: IncomingHttpHeaders): { readonly node?: string; readonly nodes: readonly string[] } {
-  const text = (name: string): string => {
+export function targetsOf(headers: IncomingHttpHeaders): {
+  readonly node: readonly string[];
+  readonly nodes: readonly string[];
+} {
+  const list = (name: string): string[] => {
     const value = headers[name];
-    return Array.isArray(value) ? value.join(',') : (value ?? '');
-  };
-  const split = (value: string): string[] =>
-    value
+    return (Array.isArray(value) ? value.join(',') : (value ?? ''))
       .split(',')
       .map((part) => part.trim())
       .filter((part) => part !== '');
-  const node = split(text('node'))[0];
-  return { ...(node === undefined ? {} : { node }), nodes: split(text('nodes')) };
+  };
+  return { node: list('node'), nodes: list('nodes') };
 }

@@ -1,5 +1,5 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
-import { EtcdMemberAlarm_AlarmType, type MachineService } from '../../../src/generated/machine/machine_pb.ts';
+import { EtcdMemberAlarm_AlarmType, type MachineService } from './generated/machine/machine_pb.ts';
 import { retry, type RetryPolicy } from '../../../src/base/retry.ts';
 import type { EtcdClient } from '../../kubernetes/etcd/types.ts';
 import type { Machine } from '../machine.ts';

@@ -1,84 +1,92 @@
-import { connect as connectHttp2, constants, type Http2ServerResponse, type ServerHttp2Stream } from 'node:http2';
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from 'node:http2';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
-import { issueLeaf } from '../control-plane/certificates.ts';
 import type { Machine } from '../machine.ts';
 import { rolesOf, targetsOf } from './context.ts';
-import { TALOS_API_PORT } from './ports.ts';
+import { fanOut } from './proxy/fan-out.ts';
+import { dial, failureOf, onwardHeaders, targetOf, type Target } from './proxy/onward.ts';
+import { isStreaming } from './services.ts';
 
 type Handler = ReturnType<typeof connectNodeAdapter>;
 type Request = Parameters<Handler>[0];
 type Response = Parameters<Handler>[1];
 
-/** Header by which a control plane tells another whose call it passes on; honoured only from such a certificate. */
-export const ROLE_HEADER = 'talos-role';
+/** Services whose calls may go to several nodes at once. */
+const SEVERAL = ['machine.MachineService', 'cluster.ClusterService', 'inspect.InspectService'].concat(
+  'storage.StorageService',
+  'time.TimeService',
+);
 
 /**
- * Passes a call on to the node that its `node` metadata names, as apid on a control plane does: plain bytes, a
- * certificate that may speak for others, the caller's roles in a header. A worker passes nothing on.
+ * Passes a call on to the node that its `node` metadata names, or to all that `nodes` names, as apid on a control plane
+ * does: plain bytes, a certificate that may speak for others, the caller's roles in a header. A worker passes nothing on.
  */
 export function createForwarder(machine: Machine): (request: Request, response: Response) => boolean {
   return (request, response) => {
     if (!('stream' in response) || response.stream === undefined) return false;
     const { stream } = response;
-    const { node, nodes } = targetsOf(request.headers);
-    if (node === undefined && nodes.length === 0) return false;
-    const target = node ?? nodes[0] ?? '';
-    if (nodes.length > 1 && node === undefined) {
-      refuse(stream, 12, 'several nodes in one call: not built in this lab');
-      return true;
-    }
-    if (isOwn(machine, target)) return false;
+    const { headers } = request;
+    // What another node has passed on is meant for this one.
+    if (headers['proxyfrom'] !== undefined) return false;
+    const { node, nodes } = targetsOf(headers);
+    if (node.length === 0 && nodes.length === 0) return false;
+    if (node.length > 1) return refused(stream, 3, 'node metadata must be single-valued');
+    const single = node[0];
+    const names = nodes.length > 0 ? nodes : single === undefined ? [] : [single];
     if (machine.role === 'worker') {
-      refuse(stream, 7, 'no request forwarding');
+      // Up to Talos 1.11 not even a call for the worker itself.
+      const mine = names.length === 1 && names.every((name) => targetOf(machine, name).own);
+      if (mine && !machine.ports.version.startsWith('v1.11.')) return false;
+      return refused(stream, 7, 'no request forwarding');
+    }
+    const path = request.url ?? '/';
+    const targets = names.map((name) => targetOf(machine, name));
+    if (nodes.length > 0) {
+      const service = path.slice(1, path.lastIndexOf('/'));
+      if (!SEVERAL.includes(service)) {
+        return refused(stream, 3, `one-2-many proxying is not supported for method ${path}`);
+      }
+      void several(machine, request, response as unknown as Http2ServerResponse, targets).catch(() =>
+        stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+      );
       return true;
     }
-    if (target.includes(':') || target === '') {
-      refuse(stream, 3, `invalid target ${JSON.stringify(target)}`);
-      return true;
-    }
+    const target = targets[0];
+    if (target === undefined || target.own) return false;
     void pass(machine, request, response as unknown as Http2ServerResponse, target).catch((error: unknown) => {
-      refuse(stream, 14, `connection error: desc = "${error instanceof Error ? error.message : String(error)}"`);
+      const { code, text } = failureOf(error);
+      refuse(stream, code, text);
     });
     return true;
   };
 }
 
-function isOwn(machine: Machine, target: string): boolean {
-  const { facts, claims } = machine;
-  return [facts.hostname, facts.publicIPv4, facts.privateIPv4, ...claims.keys()].includes(target);
+async function several(
+  machine: Machine,
+  request: Request,
+  response: Http2ServerResponse,
+  targets: readonly Target[],
+): Promise<void> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of request as Http2ServerRequest) chunks.push(chunk as Uint8Array);
+  const path = request.url ?? '/';
+  const call = {
+    headers: request.headers,
+    path,
+    roles: rolesOf(request.socket),
+    body: Buffer.concat(chunks),
+    streaming: isStreaming(path),
+  };
+  await fanOut(machine, call, targets, response);
 }
 
-async function pass(machine: Machine, request: Request, response: Http2ServerResponse, target: string): Promise<void> {
+async function pass(machine: Machine, request: Request, response: Http2ServerResponse, target: Target): Promise<void> {
   const { stream } = response;
-  const { clock, peers, host } = machine.ports;
-  const derived = machine.active?.derived;
-  if (derived === undefined) throw new Error('no configuration');
-  const pair = await issueLeaf(clock, derived.pki.machineCA, {
-    commonName: machine.facts.hostname,
-    organizations: ['os:impersonator'],
-    usages: ['clientAuth'],
-  });
-  const address = peers().find((peer) => peer.name === target)?.privateIPv4 ?? target;
-  // Goes to tls.connect, though the types of http2 do not say so.
-  const from = { localAddress: host.hidden };
-  const session = connectHttp2(`https://${address}:${TALOS_API_PORT}`, {
-    ...pair,
-    ca: derived.pki.machineCA.crt,
-    ...from,
-  });
-  const headers: Record<string, string | string[] | undefined> = {};
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (name.startsWith(':') || name === 'node' || name === 'nodes' || name === ROLE_HEADER) continue;
-    headers[name] = value;
+  const session = await dial(machine, target);
+  if (stream.destroyed) {
+    session.close();
+    return;
   }
-  const onward = session.request({
-    ...headers,
-    ':method': 'POST',
-    ':path': request.url ?? '/',
-    te: 'trailers',
-    proxyfrom: machine.facts.hostname,
-    [ROLE_HEADER]: rolesOf(request.socket).join(','),
-  });
+  const onward = session.request(onwardHeaders(machine, request.headers, request.url ?? '/', rolesOf(request.socket)));
   let answered = false;
   const fail = (error: Error): void => {
     if (answered) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
@@ -114,6 +122,11 @@ const stringsOf = (headers: Readonly<Record<string, unknown>>): Record<string, s
       typeof value === 'string' && !name.startsWith(':') && name !== 'date' ? [[name, value]] : [],
     ),
   );
+
+function refused(stream: ServerHttp2Stream, code: number, text: string): true {
+  refuse(stream, code, text);
+  return true;
+}
 
 /** A gRPC status as trailers alone. */
 export function refuse(stream: ServerHttp2Stream, code: number, text: string): void {

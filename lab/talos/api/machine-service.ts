@@ -7,7 +7,7 @@ import {
   ApplyConfigurationRequest_Mode as Mode,
   RebootRequest_Mode,
   type MachineService,
-} from '../../../src/generated/machine/machine_pb.ts';
+} from './generated/machine/machine_pb.ts';
 import type { ApplyMode } from '../apply/apply.ts';
 import type { Machine } from '../machine.ts';
 import { clientConfiguration } from './client-configuration.ts';

@@ -6,7 +6,7 @@ import {
   MachineService,
   MachineStatusEvent_MachineStage as Stage,
   MachineStatusEventSchema,
-} from '../../../src/generated/machine/machine_pb.ts';
+} from '../api/generated/machine/machine_pb.ts';
 import type { KeyPair } from '../../pki/types.ts';
 import { createEventLog, type EventLog, type MachineControl } from '../api/control.ts';
 import { createForwarder } from '../api/forward.ts';
@@ -15,7 +15,7 @@ import { TALOS_API_PORT, TRUSTD_PORT } from '../api/ports.ts';
 import { listenGrpc, type ApiServer, type ApiServerOptions } from '../api/server.ts';
 import { stateCalls } from '../api/state-service.ts';
 import { servingCertificateFromPeers, trustRoutes } from '../api/trust.ts';
-import { createApplier, type ConfigApplier } from '../apply/apply.ts';
+import { createApplier, type ApplyRequest, type ApplyResult, type ConfigApplier } from '../apply/apply.ts';
 import { inputsOf } from '../apply/inputs.ts';
 import { talosApiCertificate } from '../control-plane/certificates.ts';
 import { createControlPlane, type ControlPlane } from '../control-plane/control-plane.ts';
@@ -32,12 +32,27 @@ export interface Uptime {
   readonly controlPlane: ControlPlane | undefined;
   /** Kubernetes has been told of this machine since it booted. */
   readonly registered: boolean;
+  /** For the lab's faults, which lay hands on a machine from inside. */
+  readonly inside: UptimeInside;
   /** Boots. Resolves when the Talos API listens, or when the machine waits in maintenance. */
   begin(config: string, begin: EtcdBegin): Promise<void>;
   /** Orderly end: shared IPs handed over, pods, etcd, the API last. */
   stop(stage: NodeStage): Promise<void>;
   /** The cord is pulled. */
   kill(): Promise<void>;
+}
+
+export interface UptimeInside {
+  /** Aborted when the machine goes down. */
+  readonly signal: AbortSignal;
+  apply(request: ApplyRequest): Promise<ApplyResult>;
+  /** It has an address on a link, or has it no more; what follows from that is derived anew. */
+  arrived(ip: string, link: string): Promise<void>;
+  left(ip: string): Promise<void>;
+  /** What follows from config and facts is derived anew. */
+  derive(): void;
+  setApid(state: 'up' | 'down'): Promise<void>;
+  setKubelet(state: 'up' | 'down'): void;
 }
 
 export interface UptimePorts {
@@ -55,6 +70,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
   const signal = down.signal;
   const events: EventLog = createEventLog(randomUUID);
   let api: ApiServer | undefined;
+  let apidOptions: ApiServerOptions | undefined;
   let trustd: ApiServer | undefined;
   let agent: NodeAgent | undefined;
   let effects: Promise<void> = Promise.resolve();
@@ -89,23 +105,21 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     });
   };
 
-  const controlPlane =
-    machine.role === 'worker'
-      ? undefined
-      : createControlPlane(machine, {
-          async arrived(ip, link) {
-            await host.claim(ip);
-            machine.claims.set(ip, link);
-            machine.earlier.delete(ip);
-            addressesChanged();
-          },
-          async left(ip) {
-            await host.unclaim(ip);
-            machine.claims.delete(ip);
-            machine.earlier.add(ip);
-            addressesChanged();
-          },
-        });
+  const addresses = {
+    async arrived(ip: string, link: string): Promise<void> {
+      await host.claim(ip);
+      machine.claims.set(ip, link);
+      machine.earlier.delete(ip);
+      addressesChanged();
+    },
+    async left(ip: string): Promise<void> {
+      await host.unclaim(ip);
+      machine.claims.delete(ip);
+      machine.earlier.add(ip);
+      addressesChanged();
+    },
+  };
+  const controlPlane = machine.role === 'worker' ? undefined : createControlPlane(machine, addresses);
 
   const applier: ConfigApplier = createApplier(machine, {
     adopt(before, after) {
@@ -167,7 +181,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
       signal.throwIfAborted();
       return server;
     };
-    api = await open({
+    apidOptions = {
       address,
       port: TALOS_API_PORT,
       certificate,
@@ -175,7 +189,8 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
       routes: (router) =>
         router.service(MachineService, machineCalls(machine, control)).service(State, stateCalls(store, clock)),
       forward,
-    });
+    };
+    api = await open(apidOptions);
     await host.open(TALOS_API_PORT);
     if (machineCA.key !== undefined && machineCA.key !== '') {
       trustd = await open({ address, port: TRUSTD_PORT, certificate, routes: trustRoutes(machine) });
@@ -208,6 +223,34 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     trustd = undefined;
   };
 
+  const inside: UptimeInside = {
+    signal,
+    apply: (request) => applier.apply(request),
+    ...addresses,
+    derive: addressesChanged,
+    async setApid(state) {
+      const { active } = machine;
+      if (state === 'down') {
+        machine.service('apid', 'Failed', false, 'Task apid ended');
+        await host.shut(TALOS_API_PORT);
+        await api?.close();
+        api = undefined;
+      } else if (api === undefined && apidOptions !== undefined && active !== undefined) {
+        api = await listenGrpc(machine, { ...apidOptions, certificate: await servingCertificate(machine, active, signal) });
+        await host.open(TALOS_API_PORT);
+        machine.service('apid', 'Running', true, 'Health check successful');
+      }
+    },
+    setKubelet(state) {
+      const { active } = machine;
+      if (controlPlane !== undefined) controlPlane.kubelet.set(state);
+      else if (state === 'up') machine.service('kubelet', 'Running', true, 'Health check successful');
+      else machine.service('kubelet', 'Failed', false, 'Task kubelet ended');
+      agent?.stop();
+      if (state === 'up' && active !== undefined) agent = startNodeAgent(machine, active, signal);
+    },
+  };
+
   /** Everything that memory held is gone. */
   const forget = async (): Promise<void> => {
     offChange();
@@ -219,6 +262,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
 
   return {
     controlPlane,
+    inside,
     get registered() {
       return agent?.registered === true;
     },
