@@ -7,6 +7,8 @@ export interface ActionLog {
   get(id: number): Action | undefined;
   /** All that match, in the order of their ids. */
   matching(resource: { readonly type: ResourceType; readonly id?: number }): readonly Action[];
+  /** All there are, in the order of their ids. */
+  all(): readonly Action[];
   readonly size: number;
 }
 
@@ -107,6 +109,10 @@ export function createActionLog(recent = RECENT): ActionLog {
       for (const action of [...whole.values(), ...live.values()]) if (action.resources.some(fits)) found.push(action);
       return found.toSorted((a, b) => a.id - b.id);
     },
+    all: () =>
+      [...Array.from({ length: rows }, (_, row) => unpack(row)), ...whole.values(), ...live.values()].toSorted(
+        (a, b) => a.id - b.id,
+      ),
     get size() {
       return rows + whole.size + live.size;
     },

@@ -30,6 +30,8 @@ export interface ActionRunner {
   assertFree(resource: Resource): void;
   /** Something that happens by itself, a while later; a failure is told in the lab's log. */
   later(delay: Delay, effect: () => Promise<void> | void): void;
+  /** Resolves when nothing runs; rejects when the signal is aborted first. */
+  quiet(signal: AbortSignal): Promise<void>;
   /** Ends the waiting; running actions stay as they are. */
   close(): Promise<void>;
 }
@@ -133,6 +135,18 @@ export function createActionRunner(ports: {
         })
         .finally(() => background.delete(work));
       background.add(work);
+    },
+    async quiet(signal) {
+      const given = Promise.withResolvers<never>();
+      const stop = (): void => given.reject(signal.reason);
+      signal.addEventListener('abort', stop, { once: true });
+      try {
+        while (running.size + background.size > 0)
+          await Promise.race([Promise.all([...running.values(), ...background]), given.promise]);
+      } finally {
+        signal.removeEventListener('abort', stop);
+        given.promise.catch(() => {});
+      }
     },
     async close() {
       closing.abort();

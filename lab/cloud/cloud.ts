@@ -20,6 +20,7 @@ import { networkById, place } from './networking/membership.ts';
 import { networkRoutes } from './networking/networks.ts';
 import { givePublicAddresses, primaryIPRoutes } from './networking/primary-ips.ts';
 import type { CloudContext, Routes } from './routes.ts';
+import { saveProject, takeUp, tellAll } from './saved.ts';
 import { serverActionRoutes } from './server-actions.ts';
 import { serverMachineRoutes } from './server-machines.ts';
 import { serverRoutes } from './servers.ts';
@@ -33,7 +34,8 @@ import type { Cloud, CloudOptions } from './types.ts';
 /** One Hetzner Cloud project, answering over HTTP as the API of the chosen era does. Port 0 takes any free one. */
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const { clock, random, speed } = options;
-  const project = createProject(random, options.network, clock.wall());
+  const project = createProject(random, options.network, clock.wall(), options.project?.firstNetwork);
+  if (options.project !== undefined) takeUp(project, options.project, random);
   const actions = createActionRunner({ clock, random, speed, project, faults: options.faults });
   const settings: CloudKnobs = {
     ...DEFAULT_KNOBS,
@@ -123,6 +125,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       if (stopped !== undefined && stopped.status === 'running') stopped.status = 'off';
     },
     tamper: createTamper(context),
+    quiet: (signal) => actions.quiet(signal),
+    save: () => saveProject(project),
+    tellAll: () => tellAll(context),
     async close() {
       const closed = once(server, 'close');
       server.close();

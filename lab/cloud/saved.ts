@@ -2,18 +2,26 @@ import { pickInteger, type Random } from '../../src/base/random.ts';
 import { tellBalancer } from './balancers/tell.ts';
 import type { CloudContext } from './routes.ts';
 import { serversChanged } from './servers-changed.ts';
-import { asCloudFloatingIP, asCloudServer, type Counters, type Project } from './state.ts';
+import { type Action, asCloudFloatingIP, asCloudServer, type Counters, type Project } from './state.ts';
 import { asCloudZone } from './zones/context.ts';
 
 /** A whole project as it can be kept: maps, dates and plain values only. */
-export interface SavedProject extends Omit<Project, 'nextId' | 'nextPrefix' | 'counters'> {
+export interface SavedProject extends Omit<Project, 'nextId' | 'nextPrefix' | 'counters' | 'actions'> {
   readonly counters: Counters;
+  readonly actions: readonly Action[];
 }
 
 /** Everything of the project; what is returned shares its values with the project. */
-export const saveProject = ({ nextId: _id, nextPrefix: _prefix, counters, ...rest }: Project): SavedProject => ({
+export const saveProject = ({
+  nextId: _id,
+  nextPrefix: _prefix,
+  counters,
+  actions,
+  ...rest
+}: Project): SavedProject => ({
   ...rest,
   counters: counters(),
+  actions: actions.all(),
 });
 
 /**
@@ -22,13 +30,14 @@ export const saveProject = ({ nextId: _id, nextPrefix: _prefix, counters, ...res
  */
 export function takeUp(project: Project, saved: SavedProject, random: Random): void {
   const tables = ['servers', 'floatingIPs', 'primaryIPs', 'networks', 'loadBalancers', 'firewalls'] as const;
-  const others = ['certificates', 'placementGroups', 'sshKeys', 'zones', 'actions'] as const;
+  const others = ['certificates', 'placementGroups', 'sshKeys', 'zones'] as const;
   for (const name of [...tables, ...others]) {
     // The same table on both sides.
     const table: Map<number, unknown> = project[name];
     table.clear();
     for (const [id, value] of saved[name]) table.set(id, value);
   }
+  for (const action of saved.actions) project.actions.add(action);
   const { id, prefix } = saved.counters;
   project.counters({ id: id + pickInteger(random, 100_000, 1_000_000), prefix: prefix + 100_000 });
 }

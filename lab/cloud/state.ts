@@ -122,7 +122,13 @@ export interface Counters {
   readonly prefix: number;
 }
 
-export function createProject(random: Random, network: CloudOptions['network'], now: Date): Project {
+/** `firstNetwork`: the id of a first network that `takeUp` will bring. */
+export function createProject(
+  random: Random,
+  network: CloudOptions['network'],
+  now: Date,
+  firstNetwork?: number,
+): Project {
   let last = pickInteger(random, 10_000_000, 90_000_000);
   const nextId = (): number => (last += pickInteger(random, 1, 8));
   let prefix = pickInteger(random, 0x10_00_00, 0xf0_00_00_00);
@@ -149,7 +155,7 @@ export function createProject(random: Random, network: CloudOptions['network'], 
     sshKeys: new Map(),
     zones: new Map(),
     actions: createActionLog(),
-    firstNetwork: first.id,
+    firstNetwork: firstNetwork ?? first.id,
     nextId,
     nextPrefix: () => {
       prefix += 1;

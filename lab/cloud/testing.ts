@@ -33,7 +33,9 @@ export interface ActionAnswer {
 }
 
 export async function testCloud(
-  options: Partial<Pick<CloudOptions, 'era' | 'knobs' | 'speed' | 'address' | 'port' | 'network' | 'faults'>> & {
+  options: Partial<
+    Pick<CloudOptions, 'era' | 'knobs' | 'speed' | 'address' | 'port' | 'network' | 'faults' | 'project'>
+  > & {
     readonly clock?: Clock;
     readonly random?: Random;
     readonly effects?: Partial<CloudEffects>;
@@ -62,6 +64,7 @@ export async function testCloud(
     network: options.network ?? { name: 'test-network', ipRange: '127.80.128.0/18' },
     ...(options.knobs && { knobs: options.knobs }),
     ...(options.faults && { faults: options.faults }),
+    ...(options.project && { project: options.project }),
     effects: {
       allocate: (purpose) => `127.80.${{ public: 1, private: 128, floating: 64 }[purpose]}.${(given += 1)}`,
       serverCreated: noted('serverCreated'),

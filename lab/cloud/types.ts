@@ -5,6 +5,7 @@ import type { Audit } from '../world/audit.ts';
 import type { FirewallRule } from './access/firewall-state.ts';
 import type { CloudFaults } from './faults.ts';
 import type { CloudKnobs } from './knobs.ts';
+import type { SavedProject } from './saved.ts';
 import type { CloudTamper } from './tamper.ts';
 
 export type Era = '2025' | 'until-2026-09' | 'from-2026-10';
@@ -179,6 +180,8 @@ export interface CloudOptions {
   readonly knobs?: Partial<Omit<CloudKnobs, 'quotas'>> & { readonly quotas?: Partial<CloudKnobs['quotas']> };
   /** Trouble on purpose. */
   readonly faults?: CloudFaults;
+  /** A project that was kept, to go on with. `tellAll` tells the world of it, once that is ready. */
+  readonly project?: SavedProject;
 }
 
 export interface Cloud {
@@ -196,5 +199,11 @@ export interface Cloud {
   stopped(serverId: number): void;
   /** A stranger's hand on the project. */
   readonly tamper: CloudTamper;
+  /** Resolves when no action runs. */
+  quiet(signal: AbortSignal): Promise<void>;
+  /** The whole project; what is returned shares its values with the cloud and holds while no action runs. */
+  save(): SavedProject;
+  /** Tells the effects of everything that leads somewhere, as if it had just come about. */
+  tellAll(): Promise<void>;
   close(): Promise<void>;
 }
