@@ -7,14 +7,15 @@ import { writeAtomic } from '../src/base/files.ts';
 import { table } from '../src/cli/output.ts';
 import { fairlead } from './demo/commands.ts';
 import type { DemoEvidence } from './demo/evidence.ts';
-import { createNarrator } from './demo/narrator.ts';
 import { CONTROLS, type Control } from './demo/controls.ts';
-import { tell } from './demo/story.ts';
+import { goOnInside, narratorFor } from './demo/inside.ts';
+import { begin, blankEvidence, goOn } from './demo/story.ts';
 
-const HELP = `npm run demo -- [--speed N] [--parts auto|built-in|real] [--output text|json] [--control NAME]
+const HELP = `npm run demo -- [--speed N] [--parts auto|built-in|real] [--fabric loopback|netns] [--output text|json] [--control NAME]
 
   --speed N     1 (true time) to 30; default 10
   --parts P     etcd and kube-apiserver: auto (real where found), built-in, real
+  --fabric F    the lab's network: loopback (default), netns (network namespaces; the story is told by its client)
   --output json prints the evidence document alone (npm run --silent demo -- --output json)
   --control C   spoils the story on purpose, so that the verdict must fall: ${CONTROLS.join(', ')}
 `;
@@ -22,6 +23,7 @@ const HELP = `npm run demo -- [--speed N] [--parts auto|built-in|real] [--output
 interface Options {
   readonly speed: number;
   readonly parts: 'auto' | 'built-in' | 'real';
+  readonly fabric: 'loopback' | 'netns';
   readonly json: boolean;
   readonly control: Control | undefined;
 }
@@ -34,6 +36,7 @@ function readOptions(argv: string[]): Options | string {
       options: {
         speed: { type: 'string', default: '10' },
         parts: { type: 'string', default: 'auto' },
+        fabric: { type: 'string', default: 'loopback' },
         output: { type: 'string', default: 'text' },
         control: { type: 'string' },
         help: { type: 'boolean', default: false },
@@ -45,12 +48,13 @@ function readOptions(argv: string[]): Options | string {
   if (values.help) return HELP;
   const speed = Number(values.speed);
   if (!(speed >= 1 && speed <= 30)) return `--speed ${values.speed}: a number from 1 to 30\n\n${HELP}`;
-  const { parts, control } = values;
+  const { parts, fabric, control } = values;
   if (parts !== 'auto' && parts !== 'built-in' && parts !== 'real') return `--parts ${parts}\n\n${HELP}`;
+  if (fabric !== 'loopback' && fabric !== 'netns') return `--fabric ${fabric}\n\n${HELP}`;
   if (values.output !== 'text' && values.output !== 'json') return `--output ${values.output}\n\n${HELP}`;
   const known = CONTROLS.find((c) => c === control);
   if (control !== undefined && known === undefined) return `--control ${control}\n\n${HELP}`;
-  return { speed, parts, json: values.output === 'json', control: known };
+  return { speed, parts, fabric, json: values.output === 'json', control: known };
 }
 
 const seconds = (ms: number | null | undefined): string =>
@@ -108,14 +112,20 @@ async function main(): Promise<number> {
     return options === HELP ? 0 : 2;
   }
   const out = options.json ? process.stderr : process.stdout;
-  const narrator = createNarrator(out, out.isTTY === true && (process.env['NO_COLOR'] ?? '') === '');
+  const narrator = narratorFor(options.json);
   const work = await mkdtemp(path.join(os.tmpdir(), 'fairlead-demo-'));
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => controller.abort(new Error('interrupted')));
   const began = performance.now();
   try {
-    const evidence = await tell({ ...options, work, signal: controller.signal }, narrator);
+    const { json, ...told } = options;
+    const story = { ...told, work, signal: controller.signal };
+    let evidence = blankEvidence(options.speed);
+    if (await begin(story, narrator, evidence)) {
+      if (options.fabric === 'loopback') await goOn(story, narrator, evidence);
+      else evidence = await goOnInside(story, json, evidence);
+    }
     const folder = path.resolve('.fairlead', 'evidence');
     await mkdir(folder, { recursive: true });
     const file = path.join(folder, `demo-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`);

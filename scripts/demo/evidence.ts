@@ -5,7 +5,7 @@ export interface DemoEvidence {
   readonly apiVersion: 'fairlead/v1alpha1';
   readonly kind: 'Evidence';
   readonly speed: number;
-  readonly components: Readonly<Record<string, string>>;
+  readonly components: Record<string, string>;
   readonly steps: DemoStep[];
   readonly replacements: Replacement[];
   gaps: Gaps;

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { LabInfo } from '../../lab/world/info.ts';
 import { systemClock } from '../../src/base/clock.ts';
+import { textOf } from '../../src/base/failure.ts';
 import type { Redacted } from '../../src/base/redacted.ts';
 import { startProber } from '../../src/probe/prober.ts';
 import { ready } from '../../src/probe/ready.ts';
@@ -11,7 +12,7 @@ import { createKubernetesClient } from '../../src/systems/kubernetes/client.ts';
 import { parseKubeconfig, resolveContext } from '../../src/systems/kubernetes/kubeconfig.ts';
 import type { KubeContext } from '../../src/systems/kubernetes/types.ts';
 import { fairlead, findKubectl, run, type Ran } from './commands.ts';
-import { type DemoEvidence, type DemoStep, judge, type Replacement } from './evidence.ts';
+import { type DemoEvidence, type DemoStep, judge } from './evidence.ts';
 import { configFor, spoil } from './controls.ts';
 import type { Narrator } from './narrator.ts';
 import { NAMESPACE, type DemoOptions } from './options.ts';
@@ -19,40 +20,29 @@ import { replaceOne } from './replace.ts';
 
 const PROBE_CONFIG_MAP = 'fairlead-demo';
 
-/**
- * The whole story, told by public commands. Returns what was observed; a story that could not be told to its end is
- * `incomplete`, with the reason. Throws only when it is interrupted.
- */
-export async function tell(options: DemoOptions, narrator: Narrator): Promise<DemoEvidence> {
-  const { speed, parts, work, signal } = options;
-  const state = path.join(work, 'lab');
-  const home = path.join(work, 'home');
-  await mkdir(home, { recursive: true });
-  const clock = systemClock;
-  const common = { signal, onProgress: narrator.progress };
-  const kubectl = await findKubectl();
-
-  const steps: DemoStep[] = [];
-  const replacements: Replacement[] = [];
-  const kubeconfig = { sha256Before: '', sha256After: '' };
-  const tokens = { mintedBefore: 0, refused: 0 };
-  const components: Record<string, string> = { kubectl: kubectl === undefined ? 'not found' : path.basename(kubectl) };
-  const evidence: DemoEvidence = {
+/** Evidence of which nothing is observed yet; `incomplete` until the story is told to its end. */
+export function blankEvidence(speed: number): DemoEvidence {
+  return {
     apiVersion: 'fairlead/v1alpha1',
     kind: 'Evidence',
     speed,
-    components,
-    steps,
-    replacements,
+    components: {},
+    steps: [],
+    replacements: [],
     gaps: {},
     apiServerRestarts: {},
     requests: {},
-    kubeconfig,
-    tokens,
+    kubeconfig: { sha256Before: '', sha256After: '' },
+    tokens: { mintedBefore: 0, refused: 0 },
     verdict: 'incomplete',
     reasons: [],
   };
+}
 
+/** What every part of the story needs: a step that is on record, and the lab as it is. */
+function tools({ work, signal }: DemoOptions, narrator: Narrator, evidence: DemoEvidence) {
+  const clock = systemClock;
+  const state = path.join(work, 'lab');
   const step = async (
     name: string,
     title: string,
@@ -61,7 +51,7 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
     signal.throwIfAborted();
     narrator.title(name, title);
     const record: DemoStep = { name, at: clock.wall().toISOString(), durationMs: 0, ok: false, notes: [] };
-    steps.push(record);
+    evidence.steps.push(record);
     const began = clock.now();
     const note = (text: string): void => {
       record.notes.push(text);
@@ -83,28 +73,56 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
     JSON.parse(
       must(await fairlead(['lab', 'info', '--state', state, '--output', 'json'], { signal }), 'lab info').stdout,
     ) as LabInfo;
-  const context = async (file: string): Promise<KubeContext> =>
-    resolveContext(parseKubeconfig(await readFile(file, 'utf8'), file), undefined, (name) => readFile(name, 'utf8'));
+  return { clock, state, step, must, info, common: { signal, onProgress: narrator.progress } };
+}
 
-  let prober: Prober | undefined;
-  let cutShort: string | undefined;
+/** Step a, which needs no network: the lab comes up. False when the story ends here, with the reason in the evidence. */
+export async function begin(options: DemoOptions, narrator: Narrator, evidence: DemoEvidence): Promise<boolean> {
+  const { state, step, must, info, common } = tools(options, narrator, evidence);
+  const { components } = evidence;
+  const flags = ['--speed', String(options.speed), '--parts', options.parts, '--fabric', options.fabric];
   try {
     await step('a', 'A Hetzner project with a cluster whose endpoint is its first control plane', async (note) => {
-      must(
-        await fairlead(['lab', 'up', '--state', state, '--speed', String(speed), '--parts', parts], common),
-        'lab up',
-      );
+      must(await fairlead(['lab', 'up', '--state', state, ...flags], common), 'lab up');
       const lab = await info();
       const first = lab.nodes.find((n) => n.role === 'control-plane');
       components['etcd'] = first?.etcd?.backing ?? 'unknown';
       components['kubeApiserver'] = first?.kubeApiserver?.backing ?? 'unknown';
       components['talos'] = `${first?.talosVersion} (emulated)`;
+      components['fabric'] = lab.fabric;
       note(
         `cluster ${lab.name}: etcd ${components['etcd']}, kube-apiserver ${components['kubeApiserver']}, Talos ${components['talos']}`,
       );
       note(`endpoint ${lab.endpoint} is ${first?.name}'s own address`);
       return lab.endpoint === first?.kubernetesApi;
     });
+    return true;
+  } catch (error) {
+    if (options.signal.aborted) throw error;
+    evidence.reasons.push(textOf(error));
+    narrator.say(textOf(error));
+    return false;
+  }
+}
+
+/**
+ * All that follows, told by public commands from where a client of the lab stands. Leaves what was observed in `evidence`;
+ * a story that could not be told to its end stays `incomplete`, with the reason. Throws only when it is interrupted.
+ */
+export async function goOn(options: DemoOptions, narrator: Narrator, evidence: DemoEvidence): Promise<void> {
+  const { work, signal } = options;
+  const { clock, state, step, must, info, common } = tools(options, narrator, evidence);
+  const { replacements, kubeconfig, tokens, components } = evidence;
+  const home = path.join(work, 'home');
+  await mkdir(home, { recursive: true });
+  const kubectl = await findKubectl();
+  components['kubectl'] = kubectl === undefined ? 'not found' : path.basename(kubectl);
+  const context = async (file: string): Promise<KubeContext> =>
+    resolveContext(parseKubeconfig(await readFile(file, 'utf8'), file), undefined, (name) => readFile(name, 'utf8'));
+
+  let prober: Prober | undefined;
+  let cutShort: string | undefined;
+  try {
     const started = await info();
     const controlPlanes = started.nodes.filter((n) => n.role === 'control-plane').map((n) => n.name);
     const [firstName] = controlPlanes;
@@ -196,7 +214,7 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
   } catch (error) {
     if (signal.aborted) throw error;
     // What was seen until here is still what was seen; the rest did not happen and is not claimed.
-    cutShort = error instanceof Error ? error.message : String(error);
+    cutShort = textOf(error);
     narrator.say(cutShort);
   } finally {
     if (prober !== undefined) {
@@ -212,9 +230,6 @@ export async function tell(options: DemoOptions, narrator: Narrator): Promise<De
     evidence.verdict = judged.verdict;
     evidence.reasons.push(...judged.reasons);
   } else evidence.reasons.push(cutShort);
-  await fairlead(['lab', 'down', '--state', state]);
-  await rm(state, { recursive: true, force: true });
-  return evidence;
 }
 
 async function countRequests(state: string): Promise<DemoEvidence['requests']> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DemoEvidence } from '../../scripts/demo/evidence.ts';
+import { unshared } from '../../lab/fabric/netns/unshared.ts';
 import { allReal, root, run } from './harness.ts';
 
 const demo = (args: readonly string[]) => run(process.execPath, ['scripts/demo.ts', ...args], { cwd: root });
@@ -29,6 +30,21 @@ describe('the demo', () => {
       },
     );
   }
+
+  const how = unshared(process.env);
+  test.skipIf(typeof how === 'string')(
+    `ends with verdict survived in network namespaces, told by their client${typeof how === 'string' ? ` (skipped: ${how})` : ''}`,
+    async () => {
+      const ran = await demo(['--fabric', 'netns', '--parts', 'built-in', '--speed', '30', '--output', 'json']);
+      expect(ran.code, ran.stderr).toBe(0);
+      const evidence = observed(ran.stdout);
+      expect(evidence.components['fabric']).toBe('netns');
+      expect(evidence.steps.map(({ name, ok }) => [name, ok])).toEqual(['a', 'b', 'c', 'd', 'e'].map((n) => [n, true]));
+      expect(evidence.replacements).toHaveLength(3);
+      expect(evidence).toMatchObject({ verdict: 'survived', tokens: { mintedBefore: 1, refused: 0 } });
+      expect(ran.stderr).toMatch(/demo: endpoint survived 3 of 3 .*speed 30.*kubeconfig unchanged\n$/);
+    },
+  );
 });
 
 describe('the demo, when it cannot be told to its end', () => {
