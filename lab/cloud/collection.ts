@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import * as body from './bodies.ts';
 import { limitExceeded, notFound, notUnique, wordOf } from './errors.ts';
+import { type Holdings, holdingsOf } from './holdings.ts';
 import { list, type ListRules } from './listing.ts';
 import { type Call, type CloudContext, type Handler, ok, page } from './routes.ts';
 
@@ -28,14 +29,14 @@ export interface Collection<T> {
 }
 
 export function collection<T extends Item>(
-  { knobs }: Pick<CloudContext, 'knobs'>,
+  { knobs, project }: Pick<CloudContext, 'knobs' | 'project'>,
   spec: {
     /** As in answers: `load_balancer`; its list is `load_balancers`. */
     readonly one: string;
     readonly many?: string;
     readonly items: ReadonlyMap<number, T>;
     readonly filters?: ListRules<T>['filters'];
-    readonly view: (item: T) => unknown;
+    readonly view: (item: T, held: Holdings) => unknown;
     readonly listed?: (item: T) => boolean;
     readonly renamed?: (item: T) => void;
   },
@@ -58,9 +59,12 @@ export function collection<T extends Item>(
   const unique = (name: string, self?: T): void => {
     if ([...items.values()].some((item) => item !== self && item.name === name)) throw notUnique('name', word);
   };
-  const answer = (item: T) => ({ [one]: view(item) });
+  const answer = (item: T) => ({ [one]: view(item, holdingsOf(project)) });
   return {
-    listing: ({ url }) => page(list([...items.values()].filter(listed), url, rules, view)),
+    listing: ({ url }) => {
+      const held = holdingsOf(project);
+      return page(list([...items.values()].filter(listed), url, rules, (item) => view(item, held)));
+    },
     show: (call) => ok(answer(find(call))),
     update: (call) => {
       const item = find(call);

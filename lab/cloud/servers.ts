@@ -3,6 +3,7 @@ import { checkRoom } from './access/placement-groups.ts';
 import * as body from './bodies.ts';
 import { byIdOrName, imageFor, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
 import { invalidInput, isProtected, limitExceeded, notFound, notInTheLab, notUnique } from './errors.ts';
+import { holdingsOf } from './holdings.ts';
 import { list, type ListRules } from './listing.ts';
 import { metricsView } from './metrics.ts';
 import { networkById, place } from './networking/membership.ts';
@@ -49,8 +50,8 @@ export function serverRoutes(context: CloudContext): Routes {
     sorts: { id: (s) => s.id, name: (s) => s.name, created: (s) => s.created.getTime() },
     perPageAboveLimit: knobs.perPageAboveLimit,
   };
-  const view = (server: Server) =>
-    serverView(server, project, actions.isLocked({ id: server.id, type: 'server' }), options.era);
+  const view = (server: Server, held = holdingsOf(project)) =>
+    serverView(server, project, actions.isLocked({ id: server.id, type: 'server' }), options.era, held);
   const find = ({ param }: Call): Server => {
     const server = project.servers.get(Number(param('id')));
     if (server === undefined) throw notFound('server', param('id'));
@@ -183,7 +184,10 @@ export function serverRoutes(context: CloudContext): Routes {
 
   return {
     '/servers': {
-      GET: ({ url }) => page(list([...project.servers.values()], url, rules, view)),
+      GET: ({ url }) => {
+        const held = holdingsOf(project);
+        return page(list([...project.servers.values()], url, rules, (server) => view(server, held)));
+      },
       POST: create,
     },
     '/servers/:id': {

@@ -1,19 +1,19 @@
-import { datacenterOf, type Image, type ISO, LOCATIONS, type Location, type ServerType } from './catalogue.ts';
-import { firewallsOf } from './access/firewall-rules.ts';
+import {
+  datacenterOf,
+  type Image,
+  type ISO,
+  LOCATIONS,
+  type Location,
+  SERVER_TYPES,
+  type ServerType,
+} from './catalogue.ts';
+import { type Holdings, holdingsOf } from './holdings.ts';
 import { list } from './listing.ts';
 import { gatewayOf } from './networking/membership.ts';
 import type { Network } from './networking/network-state.ts';
 import type { PrimaryIP } from './networking/primary-ip-state.ts';
 import { defaultPtr, dnsPtrView } from './reverse-dns.ts';
-import {
-  type Action,
-  type FloatingIP,
-  floatingIPsOf,
-  type PlacementGroup,
-  primaryIPOf,
-  type Project,
-  type Server,
-} from './state.ts';
+import type { Action, FloatingIP, PlacementGroup, Project, Server } from './state.ts';
 import { time } from './times.ts';
 import type { Era } from './types.ts';
 
@@ -43,7 +43,7 @@ export const floatingIPView = (fip: FloatingIP) => ({
   protection: fip.protection,
 });
 
-export const serverTypeView = (type: ServerType) => ({
+const serverTypeViewOf = (type: ServerType) => ({
   id: type.id,
   name: type.name,
   description: type.name.toUpperCase(),
@@ -65,6 +65,10 @@ export const serverTypeView = (type: ServerType) => ({
   deprecation: null,
   locations: LOCATIONS.map(({ id, name }) => ({ id, name, deprecation: null, available: true, recommended: id === 1 })),
 });
+
+const SERVER_TYPE_VIEWS = new Map(SERVER_TYPES.map((type) => [type, serverTypeViewOf(type)]));
+/** The same object each time: nothing of it changes, and every server's answer has it. */
+export const serverTypeView = (type: ServerType) => SERVER_TYPE_VIEWS.get(type) ?? serverTypeViewOf(type);
 
 /** Hetzner's images are older than any project. */
 const IMAGE_CREATED = '2025-01-15T08:00:00Z';
@@ -93,13 +97,13 @@ export const imageView = (image: Image, era: Era) => ({
 
 export const isoView = (iso: ISO) => ({ ...iso, deprecation: null });
 
-export const placementGroupView = (group: PlacementGroup, project: Project) => ({
+export const placementGroupView = (group: PlacementGroup, project: Project, held: Holdings = holdingsOf(project)) => ({
   id: group.id,
   name: group.name,
   type: 'spread',
   labels: group.labels,
   created: time(group.created),
-  servers: [...project.servers.values()].filter((s) => s.placementGroup === group.id).map((s) => s.id),
+  servers: held.groupMembers(group.id),
 });
 
 /** `location` came beside `datacenter` in December 2025; the old one left in July 2026. */
@@ -110,9 +114,9 @@ const placeOf = (place: Location, era: Era) =>
 export const macOf = (id: number): string =>
   `86:00:00:${[16, 8, 0].map((shift) => ((id >> shift) & 0xff).toString(16).padStart(2, '0')).join(':')}`;
 
-function publicNetView(server: Server, project: Project) {
+function publicNetView(server: Server, held: Holdings) {
   const holder = { type: 'server', id: server.id } as const;
-  const [ipv4, ipv6] = [primaryIPOf(project, holder, 'ipv4'), primaryIPOf(project, holder, 'ipv6')];
+  const [ipv4, ipv6] = [held.primaryIP(holder, 'ipv4'), held.primaryIP(holder, 'ipv6')];
   return {
     ipv4: ipv4 && {
       id: ipv4.id,
@@ -124,8 +128,14 @@ function publicNetView(server: Server, project: Project) {
   };
 }
 
-export function serverView(server: Server, project: Project, locked: boolean, era: Era) {
-  const { ipv4 = null, ipv6 = null } = publicNetView(server, project);
+export function serverView(
+  server: Server,
+  project: Project,
+  locked: boolean,
+  era: Era,
+  held: Holdings = holdingsOf(project),
+) {
+  const { ipv4 = null, ipv6 = null } = publicNetView(server, held);
   const group = server.placementGroup === null ? undefined : project.placementGroups.get(server.placementGroup);
   return {
     id: server.id,
@@ -135,8 +145,8 @@ export function serverView(server: Server, project: Project, locked: boolean, er
     public_net: {
       ipv4,
       ipv6,
-      floating_ips: floatingIPsOf(project, server.id).map((fip) => fip.id),
-      firewalls: firewallsOf(project, server).map(({ id }) => ({ id, status: 'applied' })),
+      floating_ips: held.floatingIPs(server.id),
+      firewalls: held.firewalls(server).map(({ id }) => ({ id, status: 'applied' })),
     },
     private_net: [...server.networks].map(([network, { ip, aliasIPs }]) => ({
       network,
@@ -157,15 +167,9 @@ export function serverView(server: Server, project: Project, locked: boolean, er
     protection: server.protection,
     labels: server.labels,
     volumes: [],
-    load_balancers: [...project.loadBalancers.values()]
-      .filter(({ targets }) =>
-        targets.some((t) =>
-          t.type === 'server' ? t.server === server.id : t.type !== 'ip' && t.servers.includes(server.id),
-        ),
-      )
-      .map(({ id }) => id),
+    load_balancers: held.loadBalancers(server.id),
     primary_disk_size: server.type.disk,
-    placement_group: group === undefined ? null : placementGroupView(group, project),
+    placement_group: group === undefined ? null : placementGroupView(group, project, held),
   };
 }
 

@@ -83,17 +83,38 @@ export async function underLoad(perSecond: number, seconds: number): Promise<{ c
   }
 }
 
-/** One after the other: a full page of servers, one of balancers, in a large project. */
-export async function largeProject(servers: number, balancers: number): Promise<Readonly<Record<string, Latencies>>> {
+/**
+ * One after the other: a full page of servers, one of balancers, in a large project; in turn with a server that only sends
+ * as many bytes.
+ */
+export async function largeProject(
+  servers: number,
+  balancers: number,
+): Promise<Readonly<Record<string, { readonly pages: Latencies; readonly empty: Latencies }>>> {
   const program = await start<CloudReady>('cloud.ts', [String(servers), String(balancers)]);
   try {
     const call = caller(program.ready);
-    const pages = async (path: string, last: number): Promise<Latencies> => {
-      const values: number[] = [];
-      for (let n = 0; n < 20; n += 1) await call('GET', `${path}?per_page=50&page=1`);
-      for (let n = 0; n < 200; n += 1)
-        values.push((await call('GET', `${path}?per_page=50&page=${1 + (n % last)}`)).ms);
-      return latencies(values);
+    const pages = async (path: string, last: number) => {
+      const size = JSON.stringify((await call('GET', `${path}?per_page=50&page=1`)).body).length;
+      const empty = await start<CloudReady>('empty.ts', [String(size)]);
+      try {
+        const callEmpty = caller(empty.ready);
+        const ours: number[] = [];
+        const others: number[] = [];
+        for (let n = 0; n < 320; n += 1) {
+          const [one, other] = [
+            await call('GET', `${path}?per_page=50&page=${1 + (n % last)}`),
+            await callEmpty('GET', '/'),
+          ];
+          // The first ones warm up.
+          if (n < 20) continue;
+          ours.push(one.ms);
+          others.push(other.ms);
+        }
+        return { pages: latencies(ours), empty: latencies(others) };
+      } finally {
+        await empty.end();
+      }
     };
     return {
       servers: await pages('/servers', Math.ceil(servers / 50)),

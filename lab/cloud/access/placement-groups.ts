@@ -26,7 +26,7 @@ export function placementGroupRoutes(context: CloudContext): Routes {
     one: 'placement_group',
     items: project.placementGroups,
     filters: { type: () => 'spread' },
-    view: (group) => placementGroupView(group, project),
+    view: (group, held) => placementGroupView(group, project, held),
   });
   return {
     '/placement_groups': {

@@ -38,7 +38,7 @@ export function loadBalancerRoutes(context: CloudContext): Routes {
   const balancers = collection<LoadBalancer>(context, {
     one: 'load_balancer',
     items: project.loadBalancers,
-    view: (balancer) => loadBalancerView(balancer, project, options.era),
+    view: (balancer, held) => loadBalancerView(balancer, held, options.era),
     renamed: (balancer) => actions.later([0, 0], () => tellBalancer(context, balancer)),
   });
 

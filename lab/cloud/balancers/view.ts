@@ -1,12 +1,12 @@
-import { type LoadBalancerType, LOCATIONS } from '../catalogue.ts';
+import { LOAD_BALANCER_TYPES, type LoadBalancerType, LOCATIONS } from '../catalogue.ts';
+import type { Holdings } from '../holdings.ts';
 import { defaultPtr } from '../reverse-dns.ts';
-import { primaryIPOf, type Project } from '../state.ts';
 import { time } from '../times.ts';
 import type { Era } from '../types.ts';
 import type { LoadBalancer, Service, Target } from './state.ts';
 import { endpointsOf, healthKey } from './tell.ts';
 
-export const loadBalancerTypeView = (type: LoadBalancerType) => ({
+const typeViewOf = (type: LoadBalancerType) => ({
   id: type.id,
   name: type.name,
   description: type.name.toUpperCase(),
@@ -24,6 +24,10 @@ export const loadBalancerTypeView = (type: LoadBalancerType) => ({
   deprecated: null,
   deprecation: null,
 });
+
+const TYPE_VIEWS = new Map(LOAD_BALANCER_TYPES.map((type) => [type, typeViewOf(type)]));
+/** The same object each time: nothing of it changes, and every balancer's answer has it. */
+export const loadBalancerTypeView = (type: LoadBalancerType) => TYPE_VIEWS.get(type) ?? typeViewOf(type);
 
 const serviceView = (service: Service) => ({
   protocol: service.protocol,
@@ -94,9 +98,9 @@ function targetView(balancer: LoadBalancer, target: Target, era: Era): Readonly<
   };
 }
 
-export function loadBalancerView(balancer: LoadBalancer, project: Project, era: Era) {
+export function loadBalancerView(balancer: LoadBalancer, holdings: Holdings, era: Era) {
   const held = (family: 'ipv4' | 'ipv6') => {
-    const found = primaryIPOf(project, { type: 'load_balancer', id: balancer.id }, family);
+    const found = holdings.primaryIP({ type: 'load_balancer', id: balancer.id }, family);
     if (found === undefined) return { ip: null, dns_ptr: null };
     const ip = family === 'ipv4' ? found.ip : found.ip.replace('::/64', '::1');
     const dns_ptr = found.dnsPtr.get(ip) ?? (family === 'ipv4' ? defaultPtr(ip) : '');
