@@ -12,16 +12,20 @@ export interface SavedProject extends Omit<Project, 'nextId' | 'nextPrefix' | 'c
 }
 
 /** Everything of the project; what is returned shares its values with the project. */
-export const saveProject = ({
-  nextId: _id,
-  nextPrefix: _prefix,
-  counters,
-  actions,
-  ...rest
-}: Project): SavedProject => ({
-  ...rest,
-  counters: counters(),
-  actions: actions.all(),
+export const saveProject = (project: Project): SavedProject => ({
+  servers: project.servers,
+  floatingIPs: project.floatingIPs,
+  primaryIPs: project.primaryIPs,
+  networks: project.networks,
+  loadBalancers: project.loadBalancers,
+  firewalls: project.firewalls,
+  certificates: project.certificates,
+  placementGroups: project.placementGroups,
+  sshKeys: project.sshKeys,
+  zones: project.zones,
+  actions: project.actions.all(),
+  firstNetwork: project.firstNetwork,
+  counters: project.counters(),
 });
 
 /**

@@ -54,6 +54,10 @@ export interface EtcdPart {
 }
 
 export interface ApiServerSpec extends ProcessSpec {
+  /** What stands for the data of all data directories, where that is no files: plain data, for `load` of another process. */
+  save?(): unknown;
+  /** `folder`: where a data directory lies now. */
+  load?(saved: unknown, folder: (before: string) => string): void;
   /** Node name, for the audit. */
   readonly node: string;
   /**

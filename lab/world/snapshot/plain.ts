@@ -32,9 +32,9 @@ export function fromPlain(plain: Plain): unknown {
   const [only] = entries;
   if (entries.length === 1 && only !== undefined) {
     const [key, value] = only;
-    if (key === '$int') return BigInt(String(value));
-    if (key === '$date') return new Date(String(value));
-    if (key === '$bytes') return new Uint8Array(Buffer.from(String(value), 'base64'));
+    if (key === '$int') return BigInt(textOf(value));
+    if (key === '$date') return new Date(textOf(value));
+    if (key === '$bytes') return new Uint8Array(Buffer.from(textOf(value), 'base64'));
     if (key === '$set' && isList(value)) return new Set(value.map((each) => fromPlain(each)));
     if (key === '$map' && isList(value))
       return new Map(value.filter(isList).map(([name = null, each = null]) => [fromPlain(name), fromPlain(each)]));
@@ -42,4 +42,5 @@ export function fromPlain(plain: Plain): unknown {
   return Object.fromEntries(entries.map(([key, each]) => [key, fromPlain(each)]));
 }
 
+const textOf = (plain: Plain): string => (typeof plain === 'string' ? plain : '');
 const isList = (plain: Plain): plain is readonly Plain[] => Array.isArray(plain);

@@ -12,6 +12,8 @@ export interface ClusterPorts {
   readonly random: Random;
 }
 
+export type KeptCounters = { readonly [counter in 'id' | 'term' | 'index']: bigint };
+
 /** Times of etcd with its defaults (heartbeat 100 ms, election 1000 ms), milliseconds. */
 export const TIMES = {
   /** A follower that has not heard of its leader for one to two of these stands for election. */
@@ -38,14 +40,15 @@ export const TIMES = {
  */
 export class Cluster {
   readonly id: bigint;
+  readonly token: string;
   readonly store = new Store();
   readonly leases = new Leases();
   readonly members = new Map<bigint, MemberRecord>();
   readonly alarms: AlarmMember[] = [];
   readonly #ports: ClusterPorts;
   readonly #waiters = new Set<() => void>();
-  #term = 1n;
-  #index = 4n;
+  #term: bigint;
+  #index: bigint;
   #leader: bigint = 0n;
   /** The run of the member that was elected: a leader that has restarted is leader no more. */
   #leaderRun: MemberRun | undefined;
@@ -55,11 +58,15 @@ export class Cluster {
   #pending: AbortController | undefined;
   #leaseWatch: AbortController | undefined;
 
-  constructor(ports: ClusterPorts, token: string, peerURLs: readonly (readonly string[])[]) {
+  /** `kept`: one that was kept, to go on with; its members are added by whoever kept them. */
+  constructor(ports: ClusterPorts, token: string, peerURLs: readonly (readonly string[])[], kept?: KeptCounters) {
     this.#ports = ports;
+    this.token = token;
     for (const urls of peerURLs) this.addRecord(idOf(urls.toSorted().join(''), token), urls, false);
     const ids = [...this.members.keys()].toSorted((a, b) => (a < b ? -1 : 1));
-    this.id = idOf(...ids.map((id) => Buffer.from(id.toString(16).padStart(16, '0'), 'hex')));
+    this.id = kept?.id ?? idOf(...ids.map((id) => Buffer.from(id.toString(16).padStart(16, '0'), 'hex')));
+    this.#term = kept?.term ?? 1n;
+    this.#index = kept?.index ?? 4n;
     this.#leaderlessSince = ports.clock.now();
   }
 

@@ -13,6 +13,12 @@ interface Lease {
   readonly keys: Set<Key>;
 }
 
+export interface SavedLease {
+  readonly id: bigint;
+  readonly ttlSeconds: bigint;
+  readonly keys: readonly Key[];
+}
+
 /** Leases and the keys that live by them. Time comes in as an argument; deleting keys is the caller's work. */
 export class Leases {
   readonly #leases = new Map<bigint, Lease>();
@@ -24,6 +30,16 @@ export class Leases {
   /** Every lease that has not been removed, with the seconds it was granted. */
   all(): { readonly id: bigint; readonly ttlSeconds: bigint }[] {
     return [...this.#leases.values()];
+  }
+
+  /** All of them as they can be kept. When each was last renewed is not: a new leader does not know it either. */
+  save(): SavedLease[] {
+    return [...this.#leases.values()].map(({ id, ttlSeconds, keys }) => ({ id, ttlSeconds, keys: [...keys] }));
+  }
+
+  load(saved: readonly SavedLease[], now: number): void {
+    for (const { id, ttlSeconds, keys } of saved)
+      this.#leases.set(id, { id, ttlSeconds, expiresAt: now + Number(ttlSeconds) * 1000, keys: new Set(keys) });
   }
 
   has(id: bigint): boolean {

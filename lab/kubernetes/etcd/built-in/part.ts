@@ -7,6 +7,7 @@ import type { EtcdPart, EtcdSpec, RunningPart } from '../../types.ts';
 import { Cluster } from './cluster.ts';
 import { votersOf, type MemberRecord, type MemberRun } from './membership.ts';
 import { CLIENT_PORT, PEER_PORT, serveMember } from './server.ts';
+import { loadCluster, saveCluster, type SavedCluster } from './saved.ts';
 
 const refused = (spec: EtcdSpec, why: string): Failure =>
   new Failure({
@@ -18,6 +19,12 @@ const refused = (spec: EtcdSpec, why: string): Failure =>
   });
 
 interface Membership {
+interface SavedEtcd {
+  readonly clusters: readonly SavedCluster[];
+  /** Whose data each data directory is. */
+  readonly kept: readonly { readonly dir: string; readonly token: string; readonly member: bigint }[];
+}
+
   readonly cluster: Cluster;
   readonly member: MemberRecord;
 }
@@ -84,6 +91,24 @@ export function builtInEtcd(ports: { readonly clock: Clock; readonly random: Ran
       return await startMember(cluster, member, spec, ports.clock);
     },
   };
+    save: (): SavedEtcd => ({
+      clusters: [...clusters].map(([token, cluster]) => saveCluster(token, cluster)),
+      kept: [...kept].flatMap(([dir, { cluster, member }]) =>
+        cluster.members.get(member.id) === member && clusters.get(cluster.token) === cluster
+          ? [{ dir, token: cluster.token, member: member.id }]
+          : [],
+      ),
+    }),
+    load(saved, folder) {
+      // Of this very program: whoever hands it over has looked at its version.
+      const state = saved as SavedEtcd;
+      for (const each of state.clusters) clusters.set(each.token, loadCluster(ports, each));
+      for (const { dir, token, member: id } of state.kept) {
+        const cluster = clusters.get(token);
+        const member = cluster?.members.get(id);
+        if (cluster !== undefined && member !== undefined) kept.set(folder(dir), { cluster, member });
+      }
+    },
 }
 
 async function startMember(cluster: Cluster, member: MemberRecord, spec: EtcdSpec, clock: Clock): Promise<RunningPart> {

@@ -95,6 +95,22 @@ export class Store {
     return [...this.#histories.values()].flat().toSorted((a, b) => (a.mod < b.mod ? -1 : a.mod > b.mod ? 1 : 0));
   }
 
+  /** What another store kept, in place of what this new one holds; all of `versions`, in the order of revisions. */
+  load(saved: { readonly revision: bigint; readonly compacted: bigint; readonly versions: readonly Version[] }): void {
+    this.#revision = saved.revision;
+    this.#compacted = saved.compacted;
+    const changes = new Map<bigint, StoreEvent[]>();
+    for (const kv of saved.versions) {
+      const previous = this.get(kv.key);
+      this.#append(kv);
+      if (kv.mod < saved.compacted) continue;
+      const events = changes.get(kv.mod) ?? [];
+      events.push({ kv, previous });
+      changes.set(kv.mod, events);
+    }
+    this.#log = [...changes].map(([revision, events]) => ({ revision, events }));
+  }
+
   /** Changes at `from` and later. The caller has compared `from` with `compacted`. */
   since(from: bigint): Change[] {
     const first = this.#log.findIndex((change) => change.revision >= from);
