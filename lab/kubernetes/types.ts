@@ -51,13 +51,13 @@ export interface EtcdPart {
   readonly backing: string;
   /** Resolves when the member listens on `listen`:2379 (not: when the cluster has a leader). */
   start(spec: EtcdSpec): Promise<RunningPart>;
-}
-
-export interface ApiServerSpec extends ProcessSpec {
   /** What stands for the data of all data directories, where that is no files: plain data, for `load` of another process. */
   save?(): unknown;
   /** `folder`: where a data directory lies now. */
   load?(saved: unknown, folder: (before: string) => string): void;
+}
+
+export interface ApiServerSpec extends ProcessSpec {
   /** Node name, for the audit. */
   readonly node: string;
   /**

@@ -6,8 +6,8 @@ import { pick, type Random } from '../../../../src/base/random.ts';
 import type { EtcdPart, EtcdSpec, RunningPart } from '../../types.ts';
 import { Cluster } from './cluster.ts';
 import { votersOf, type MemberRecord, type MemberRun } from './membership.ts';
-import { CLIENT_PORT, PEER_PORT, serveMember } from './server.ts';
 import { loadCluster, saveCluster, type SavedCluster } from './saved.ts';
+import { CLIENT_PORT, PEER_PORT, serveMember } from './server.ts';
 
 const refused = (spec: EtcdSpec, why: string): Failure =>
   new Failure({
@@ -18,13 +18,13 @@ const refused = (spec: EtcdSpec, why: string): Failure =>
     next: 'start it with the member list that `etcdctl member list` shows, or remove and add the member first',
   });
 
-interface Membership {
 interface SavedEtcd {
   readonly clusters: readonly SavedCluster[];
   /** Whose data each data directory is. */
   readonly kept: readonly { readonly dir: string; readonly token: string; readonly member: bigint }[];
 }
 
+interface Membership {
   readonly cluster: Cluster;
   readonly member: MemberRecord;
 }
@@ -90,7 +90,6 @@ export function builtInEtcd(ports: { readonly clock: Clock; readonly random: Ran
       kept.set(spec.dataDir, { cluster, member });
       return await startMember(cluster, member, spec, ports.clock);
     },
-  };
     save: (): SavedEtcd => ({
       clusters: [...clusters].map(([token, cluster]) => saveCluster(token, cluster)),
       kept: [...kept].flatMap(([dir, { cluster, member }]) =>
@@ -109,6 +108,7 @@ export function builtInEtcd(ports: { readonly clock: Clock; readonly random: Ran
         if (cluster !== undefined && member !== undefined) kept.set(folder(dir), { cluster, member });
       }
     },
+  };
 }
 
 async function startMember(cluster: Cluster, member: MemberRecord, spec: EtcdSpec, clock: Clock): Promise<RunningPart> {
