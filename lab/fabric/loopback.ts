@@ -17,6 +17,8 @@ export interface LoopbackOptions {
   readonly processes?: Processes;
   /** Second octet of the /16 to claim, 64 to 127; at random when absent. */
   readonly base?: number;
+  /** Addresses of an earlier lab on this range, which are not given again. */
+  readonly given?: readonly string[];
   /** For tests of the refusal elsewhere. */
   readonly platform?: NodeJS.Platform;
 }
@@ -65,7 +67,7 @@ interface Host extends FabricHost {
 export async function startLoopback(options: LoopbackOptions): Promise<LoopbackFabric> {
   const platform = options.platform ?? process.platform;
   if (platform !== 'linux') throw notLinux(platform);
-  const range = await claimRange(options.random, options.base);
+  const range = await claimRange(options.random, options.base, options.given);
   const routes = new Map<string, Route>();
   const hosts = new Set<Host>();
   const clock = options.clock ?? systemClock;
@@ -189,6 +191,7 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
     range: range.cidr,
     privateRange: range.privateCidr,
     allocate: (purpose) => range.draw(purpose),
+    memory: () => ({ base: Number(range.prefix.split('.')[1]), given: range.given }),
     addHost,
     async route(address, host) {
       const known = host === undefined ? undefined : [...hosts].find((h) => h === host);

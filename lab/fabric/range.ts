@@ -35,14 +35,21 @@ export interface AddressRange {
   readonly privateCidr: string;
   /** A fresh address; none is ever given twice, also not after its machine is gone. */
   draw(part: AddressPart): string;
+  /** All that were given, but for the hidden ones. */
+  readonly given: readonly string[];
   release(): Promise<void>;
 }
 
 /**
- * Claims one /16 of 127.64.0.0/10, at random or the named one (second octet, 64 to 127).
+ * Claims one /16 of 127.64.0.0/10, at random or the named one (second octet, 64 to 127). `given`: addresses of an earlier
+ * claim on it that are never drawn again.
  * Throws a Failure when none is free, or when another program listens on a host port on every address.
  */
-export async function claimRange(random: Random, second?: number): Promise<AddressRange> {
+export async function claimRange(
+  random: Random,
+  second?: number,
+  given: readonly string[] = [],
+): Promise<AddressRange> {
   const candidates = second === undefined ? shuffled(random) : [second];
   for (const n of candidates) {
     const claim = await tryListen(`127.${n}.0.1`, CLAIM_PORT);
@@ -53,7 +60,7 @@ export async function claimRange(random: Random, second?: number): Promise<Addre
       await closed(claim);
       throw error;
     }
-    return rangeOf(n, claim, random);
+    return rangeOf(n, claim, random, given);
   }
   throw new Failure({
     code: 'lab-addresses-taken',
@@ -67,9 +74,13 @@ export async function claimRange(random: Random, second?: number): Promise<Addre
   });
 }
 
-function rangeOf(n: number, claim: Server, random: Random): AddressRange {
-  const given = new Set<string>();
+function rangeOf(n: number, claim: Server, random: Random, before: readonly string[]): AddressRange {
+  const given = new Set(before);
+  const [firstHidden] = PARTS.hidden;
   return {
+    get given() {
+      return [...given].filter((address) => Number(address.split('.')[2]) < firstHidden);
+    },
     cidr: `127.${n}.0.0/16`,
     prefix: `127.${n}.`,
     privateCidr: `127.${n}.0.0/18`,

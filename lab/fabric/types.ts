@@ -19,6 +19,8 @@ export interface Fabric {
   readonly privateRange: string;
   /** A fresh address of this fabric. Public, private and floating ones are drawn at random; none is given twice. */
   allocate(purpose: 'public' | 'private' | 'floating' | 'service'): string;
+  /** What a later fabric has to know to be the same network. */
+  memory(): FabricMemory;
   /** A machine: one hidden address for its processes. */
   addHost(name: string): FabricHost;
   /** Leads an address to a host or nowhere (silence). Resolves when the change is in force. */
@@ -33,6 +35,13 @@ export interface Fabric {
    */
   firewall?(host: FabricHost, rules: readonly FirewallRule[] | undefined): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface FabricMemory {
+  /** Second octet of a loopback fabric's /16. */
+  readonly base?: number;
+  /** Addresses that were given, and never are again. */
+  readonly given: readonly string[];
 }
 
 export interface FirewallRule {

@@ -32,10 +32,16 @@ const PARTS: Record<Part, { readonly prefix: string; readonly octets: readonly [
   hidden: { prefix: '100.64', octets: [1, 250] },
 };
 
-/** Draws fresh addresses at random; none is ever given twice. */
-export function createPool(random: Random): (part: Part) => string {
-  const given = new Set<string>();
-  return (part) => {
+export interface Pool {
+  (part: Part): string;
+  /** All that were given, but for the hidden ones. */
+  given(): readonly string[];
+}
+
+/** Draws fresh addresses at random; none is ever given twice, nor one of `before`. */
+export function createPool(random: Random, before: readonly string[] = []): Pool {
+  const given = new Set(before);
+  const draw = (part: Part): string => {
     const { prefix, octets } = PARTS[part];
     const [low, high] = octets;
     const size = (high - low + 1) * 254;
@@ -55,6 +61,9 @@ export function createPool(random: Random): (part: Part) => string {
       next: 'run "fairlead lab down" and "fairlead lab up" for a fresh lab',
     });
   };
+  return Object.assign(draw, {
+    given: () => [...given].filter((address) => !address.startsWith(`${PARTS.hidden.prefix}.`)),
+  });
 }
 
 /** Which of a machine's links an address belongs on. Names as Hetzner's servers with a Talos image have them. */

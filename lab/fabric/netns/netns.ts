@@ -25,6 +25,8 @@ export interface NetnsOptions {
   readonly random: Random;
   /** Empty folder of the lab's own; becomes a file system of this process' mount namespace, with a file a namespace. */
   readonly dir: string;
+  /** Addresses that an earlier lab of these namespaces gave, which are not given again. */
+  readonly given?: readonly string[];
 }
 
 export interface NetnsFabric extends Fabric {
@@ -101,7 +103,7 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
     `route add default via ${PUBLIC_GATEWAY} dev eth0 onlink`,
   ]);
 
-  const pool = createPool(random);
+  const pool = createPool(random, options.given);
   const machines = new Set<NetnsMachine>();
   const routes = new Map<string, NetnsMachine | undefined>();
   let last = 0;
@@ -125,6 +127,7 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
     limits: grouped ? LIMITS : [...LIMITS, UNGROUPED],
     privateRange: PRIVATE_RANGE,
     allocate: (purpose) => pool(purpose),
+    memory: () => ({ given: pool.given() }),
     addHost(name): FabricHost {
       last += 1;
       const machine = createMachine({
