@@ -1,3 +1,4 @@
+import { NODE_CATALOGUE } from './nodes/catalogue.ts';
 import type { FaultRule, ParameterRule } from './types.ts';
 
 const COUNT: ParameterRule = { name: 'count', form: 'whole', brief: 'how often it acts (default: until cleared)' };
@@ -232,6 +233,7 @@ export const CATALOGUE: readonly FaultRule[] = [
       DURATION,
     ],
   },
+  ...NODE_CATALOGUE,
 ];
 
 export const ruleOf = (kind: string): FaultRule | undefined => CATALOGUE.find((rule) => rule.kind === kind);

@@ -63,6 +63,7 @@ const FORMS: Record<ParameterRule['form'], string> = {
   percent: 'share from 1 to 100',
   address: 'floating IP',
   yes: 'yes or no',
+  offset: 'duration such as 90s or -5m',
 };
 
 function valueOf(rule: ParameterRule, raw: unknown, names: Names): Value | undefined {
@@ -77,6 +78,10 @@ function valueOf(rule: ParameterRule, raw: unknown, names: Names): Value | undef
     }
     case 'duration':
       return typeof raw === 'number' ? (raw > 0 ? raw : undefined) : durationOf(text);
+    case 'offset': {
+      const ms = durationOf(text.replace(/^[+-]/, ''));
+      return ms === undefined ? undefined : text.startsWith('-') ? -ms : ms;
+    }
     case 'yes':
       return text === 'true' ? true : text === 'false' ? false : undefined;
     case 'node':

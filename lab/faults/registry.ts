@@ -113,6 +113,10 @@ export function createFaults(ports: {
           throw error;
         }
         if (entry.standing !== undefined) entry.notes.push(entry.standing.note);
+        if (entry.standing?.over === true) {
+          entry.state = 'spent';
+          entry.hits = 1;
+        }
         if (typeof duration === 'number') {
           clock
             .sleep(duration, end.signal)

@@ -2,6 +2,8 @@ import { EXIT, Failure } from '../../src/base/failure.ts';
 import type { CloudFloatingIP } from '../cloud/types.ts';
 import type { CloudTamper } from '../cloud/tamper.ts';
 import type { HostCondition } from '../fabric/types.ts';
+import { beginNodeFault } from './nodes/begin.ts';
+import type { NodeHands } from './nodes/hands.ts';
 import type { Fault, Standing } from './types.ts';
 
 /** What the standing faults lay hands on. */
@@ -17,6 +19,8 @@ export interface StandingPorts {
   readonly strangers: { give(address: string): Promise<void>; takeBack(address: string): Promise<void> } | undefined;
   /** Rules between parties have changed. */
   readonly network: () => Promise<void>;
+  /** Machines from inside; absent: this world's machines are only hosts. */
+  readonly nodes?: NodeHands | undefined;
 }
 
 /** Brings a fault that changes the world into force, and says how it is put right. The others are asked for when needed. */
@@ -55,7 +59,7 @@ export async function beginStanding(fault: Fault, ports: StandingPorts): Promise
       };
     }
     default:
-      return undefined;
+      return ports.nodes === undefined ? undefined : beginNodeFault(fault, ports.nodes);
   }
 }
 

@@ -3,9 +3,20 @@ export interface ParameterRule {
   readonly name: string;
   /**
    * `duration` is written 90s, 2m, 500ms and held in milliseconds of the wall clock; `glob` knows `*` (anything but a
-   * slash) and `**` (anything); `party` is a party of the network; `sender` is a name of `lab requests`' BY column.
+   * slash) and `**` (anything); `offset` is a duration that may be negative; `party` is a party of the network; `sender` is a name of `lab requests`' BY column.
    */
-  readonly form: 'text' | 'whole' | 'duration' | 'glob' | 'sender' | 'node' | 'party' | 'percent' | 'address' | 'yes';
+  readonly form:
+    | 'text'
+    | 'whole'
+    | 'duration'
+    | 'glob'
+    | 'sender'
+    | 'node'
+    | 'party'
+    | 'percent'
+    | 'address'
+    | 'yes'
+    | 'offset';
   readonly brief: string;
   readonly required?: true;
   readonly default?: Value;
@@ -19,7 +30,17 @@ export type Parameters = Readonly<Record<string, Value>>;
 /** One primitive of the catalogue. */
 export interface FaultRule {
   readonly kind: string;
-  readonly system: 'cloud API' | 'actions' | 'project' | 'network' | 'DNS';
+  readonly system:
+    | 'cloud API'
+    | 'actions'
+    | 'project'
+    | 'network'
+    | 'DNS'
+    | 'API server'
+    | 'etcd'
+    | 'machine'
+    | 'address on nodes'
+    | 'machine config';
   readonly brief: string;
   readonly parameters: readonly ParameterRule[];
 }
@@ -55,5 +76,7 @@ export interface FaultReport {
 export type Undo = () => Promise<string | undefined>;
 export interface Standing {
   readonly note: string;
+  /** It happened and is over: there is nothing to put right. */
+  readonly over?: true;
   readonly undo: Undo;
 }

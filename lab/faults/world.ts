@@ -11,6 +11,8 @@ import { withFaults } from './effects.ts';
 import { disturbancesOf, NETWORK_KINDS } from './network.ts';
 import { readFault } from './read.ts';
 import { createFaults, type Faults } from './registry.ts';
+import { NODE_KINDS } from './nodes/begin.ts';
+import type { Patient } from './nodes/hands.ts';
 import { beginStanding, type StandingPorts } from './standing.ts';
 import type { FaultReport, Parameters } from './types.ts';
 
@@ -36,6 +38,8 @@ export interface WorldFaultPorts {
   readonly hosts: () => readonly FabricHost[];
   /** Those who get addresses that were given back. */
   readonly strangers?: () => StandingPorts['strangers'];
+  /** Machines from inside; absent: this world's machines are only hosts. */
+  readonly patients?: () => readonly Patient[];
 }
 
 export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
@@ -52,6 +56,7 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
         leadNowhere: (address) => fabric.route(address, undefined),
         strangers: ports.strangers?.(),
         network: async () => fabric.disturb?.(disturbancesOf(registry)),
+        nodes: ports.patients && { clock, patients: ports.patients, tamper: ports.cloud().tamper },
       }),
   });
   return {
@@ -77,6 +82,8 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
       const spec = readFault(kind, given, names);
       if (NETWORK_KINDS.has(kind) && fabric.disturb === undefined)
         throw notHere(kind, `the ${fabric.kind} fabric has no rules between parties`);
+      if (NODE_KINDS.has(kind) && ports.patients === undefined)
+        throw notHere(kind, 'the machines of this world are only hosts');
       if (kind === 'dns') checkDnsAnswer(spec.parameters);
       checkParties(spec.parameters, kind);
       if (ruleOf(kind)?.parameters.some((rule) => rule.form === 'address') !== true) return registry.set(spec);

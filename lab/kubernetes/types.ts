@@ -14,6 +14,9 @@ export interface RunningPart {
   stop(graceMs: number): Promise<void>;
   /** As a power cut does it: at once, nothing is said to anybody. */
   kill(): Promise<void>;
+  /** As SIGSTOP: it accepts connections and says nothing, until `thaw` (SIGCONT). What is done already is done. */
+  freeze(): void;
+  thaw(): void;
 }
 
 /** File names of PEM files. */

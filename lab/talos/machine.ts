@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { readConfig } from './config/read.ts';
+import { type Ailments, clockOf, factsOf } from './ailments.ts';
 import type { ConfigVerdict, Derived, NodeFacts } from './config/types.ts';
 import { timingsAt, type Timings } from './timings.ts';
 import type { MachineFacts, NodePorts, NodeStage } from './types.ts';
@@ -59,6 +60,8 @@ export interface Machine {
   readonly paths: Paths;
   /** Cluster discovery's name of this machine. */
   readonly nodeId: string;
+  /** What is wrong with it on purpose. */
+  readonly ailments: Ailments;
   stage: NodeStage;
   bootTime: Date;
   bootId: string;
@@ -91,7 +94,10 @@ const LOG_LINES = 2_000;
 export const nodeIdOf = (name: string, privateIPv4: string): string =>
   createHash('sha256').update(`${name}/${privateIPv4}`).digest('base64url').replaceAll(/[-_]/g, 'x');
 
-export function createMachine(facts: MachineFacts, role: 'control-plane' | 'worker', ports: NodePorts): Machine {
+export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker', given: NodePorts): Machine {
+  const ailments: Ailments = {};
+  const ports: NodePorts = { ...given, clock: clockOf(given.clock, ailments) };
+  const facts = factsOf(own, ailments);
   const listeners = new Set<() => void>();
   const secrets = path.join(ports.dir, 'secrets');
   const machine: Machine = {
@@ -108,7 +114,8 @@ export function createMachine(facts: MachineFacts, role: 'control-plane' | 'work
       logs: path.join(ports.dir, 'logs'),
       nodeLog: path.join(ports.dir, 'node.log'),
     },
-    nodeId: nodeIdOf(facts.hostname, facts.privateIPv4),
+    nodeId: nodeIdOf(own.hostname, own.privateIPv4),
+    ailments,
     stage: 'off',
     bootTime: ports.clock.wall(),
     bootId: '',
@@ -147,7 +154,11 @@ export function createMachine(facts: MachineFacts, role: 'control-plane' | 'work
       }
       machine.changed();
     },
-    derive: (text) => readConfig(text, ports.version, nodeFacts(machine)),
+    derive(text) {
+      const verdict = readConfig(text, ports.version, nodeFacts(machine));
+      if (verdict.kind === 'refused' || ailments.derived === undefined) return verdict;
+      return { ...verdict, derived: ailments.derived(verdict.derived) };
+    },
     forget() {
       machine.active = undefined;
       machine.claims.clear();

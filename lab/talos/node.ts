@@ -27,6 +27,7 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
   const up = async (begin: EtcdBegin): Promise<void> => {
     const mine = createUptime(machine, { reboot: rebootSoon, shutdown: () => later(() => node.shutdown()) });
     uptime = mine;
+    machine.ailments.kernelHung = undefined;
     try {
       machine.persistent ??= await readFile(machine.paths.config, 'utf8');
       await mine.begin(machine.persistent, begin);
@@ -103,6 +104,12 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
       });
     },
     info: () => infoOf(),
+    inside: {
+      machine,
+      get uptime() {
+        return uptime;
+      },
+    },
   };
 
   const infoOf = (): NodeInfo => {
@@ -115,6 +122,7 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
       role === 'worker' || (plane?.apiServer.ready === true && machine.services.get('etcd')?.healthy === true);
     return {
       stage: machine.stage,
+      ...(machine.ailments.kernelHung === true ? { hung: true } : {}),
       ready:
         machine.stage === 'running' && uptime?.registered === true && healthy && unmetConditions(machine).length === 0,
       talosVersion: ports.version,

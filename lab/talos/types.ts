@@ -3,6 +3,8 @@ import type { Random } from '../../src/base/random.ts';
 import type { FabricHost } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
 import type { Audit } from '../world/audit.ts';
+import type { Uptime } from './life/uptime.ts';
+import type { Machine } from './machine.ts';
 import type { TalosKnobs } from './timings.ts';
 
 export type TalosVersion = 'v1.11.6' | 'v1.12.11' | 'v1.13.9' | 'v1.14.0-rc.1';
@@ -64,6 +66,8 @@ export type NodeStage = 'booting' | 'maintenance' | 'running' | 'rebooting' | 's
 export interface NodeInfo {
   readonly stage: NodeStage;
   readonly ready: boolean;
+  /** Its kernel hangs: silent, and not without power. */
+  readonly hung?: true;
   readonly talosVersion: TalosVersion;
   /** Kubernetes version that the machine config names. */
   readonly configuredKubernetes: string;
@@ -106,4 +110,12 @@ export interface LabNode {
   /** The machine is no more: everything it ran is ended, its folder is removed. */
   destroy(): Promise<void>;
   info(): NodeInfo;
+  /** For the lab's faults, which lay hands on a machine from inside. */
+  readonly inside: NodeInside;
+}
+
+export interface NodeInside {
+  readonly machine: Machine;
+  /** undefined while it is down. */
+  readonly uptime: Uptime | undefined;
 }

@@ -95,7 +95,7 @@ function describeNode(machine: Machine, world: Describable): LabNodeInfo {
     serverId: server.id,
     publicIPv4: server.publicIPv4,
     privateIPv4: server.privateIPv4,
-    power: machine.host.condition === 'off' || live?.status === 'off' ? 'off' : 'on',
+    power: (machine.host.condition === 'off' && info.hung !== true) || live?.status === 'off' ? 'off' : 'on',
     stage: info.stage,
     ready: info.ready,
     talosApi: `${server.publicIPv4}:50000`,

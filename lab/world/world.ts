@@ -111,6 +111,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     cloud: () => running,
     hosts: () => machines.all().map((machine) => machine.host),
     strangers: () => dataPlane.strangers,
+    patients: () => machines.all().map(({ server, node, host }) => ({ name: server.name, node, host })),
   });
   const dataPlane = await startDataPlane({
     clock,

@@ -28,6 +28,8 @@ export interface ServerArguments {
   };
   readonly serviceRange: string;
   readonly nodeRestriction: boolean;
+  /** --etcd-readycheck-timeout, milliseconds. */
+  readonly readyCheckMs: number;
 }
 
 const listOf = (values: readonly string[]): string[] =>
@@ -84,7 +86,16 @@ export function parseArguments(args: readonly string[]): ServerArguments {
     },
     serviceRange: last('service-cluster-ip-range') ?? '10.0.0.0/24',
     nodeRestriction: listOf(all('enable-admission-plugins')).includes('NodeRestriction'),
+    readyCheckMs: millisecondsOf(last('etcd-readycheck-timeout') ?? '2s'),
   };
+}
+
+const UNITS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, ms: 1, s: 1_000, m: 60_000 };
+
+/** Of a Go duration with one unit. */
+function millisecondsOf(text: string): number {
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ns|us|ms|s|m)$/.exec(text) ?? [];
+  return amount === undefined ? 2_000 : Number(amount) * (UNITS[unit] ?? 0);
 }
 
 const missing = (name: string): Failure =>

@@ -5,6 +5,7 @@ import { textOf } from '../../../src/base/failure.ts';
 import type { Random } from '../../../src/base/random.ts';
 import { createEtcdClient } from '../etcd/client.ts';
 import type { EtcdClient } from '../etcd/types.ts';
+import { createFreezer } from '../freezer.ts';
 import type { ApiServerPart, ApiServerSpec, RunningPart } from '../types.ts';
 import type { AccountLookup, AuthenticationRules } from './access/authentication.ts';
 import { createSigner, readPublicKeys } from './access/tokens.ts';
@@ -26,7 +27,7 @@ export interface BuiltInOptions {
 }
 
 const DEFAULT_VERSION = 'v1.36.3';
-/** kube-apiserver's --etcd-healthcheck-timeout and --etcd-readycheck-timeout, milliseconds. */
+/** kube-apiserver's --etcd-healthcheck-timeout, milliseconds. */
 const HEALTH_MS = 2000;
 /** kube-apiserver's --request-timeout, milliseconds; etcd itself gives most calls up after 7 s. */
 const REQUEST_MS = 60_000;
@@ -51,6 +52,7 @@ async function start(spec: ApiServerSpec, { clock, random }: BuiltInOptions, ver
   const etcd = await connect(args);
   const storage = createStorage(etcd);
   const stopping = new AbortController();
+  const freezer = createFreezer();
   const state = { bootstrapped: false, stopping: false };
   const signer = createSigner(await readFile(args.serviceAccountSigningKey, 'utf8'));
   const keys = await Promise.all(
@@ -65,10 +67,10 @@ async function start(spec: ApiServerSpec, { clock, random }: BuiltInOptions, ver
     tokenKeys: keys.flat(),
     anonymousOn: await anonymousPaths(args),
   };
-  const pinged = async (): Promise<void> => {
-    if (!(await within(clock, HEALTH_MS, storage.ping()))) throw new Error('etcd did not answer in time');
+  const pinged = (ms: number) => async (): Promise<void> => {
+    if (!(await within(clock, ms, storage.ping()))) throw new Error('etcd did not answer in time');
   };
-  const checks = checksOf(pinged, state);
+  const checks = checksOf({ live: pinged(HEALTH_MS), ready: pinged(args.readyCheckMs) }, state);
   const routes = (): RoutePorts => ({
     etcd,
     storage,
@@ -87,7 +89,19 @@ async function start(spec: ApiServerSpec, { clock, random }: BuiltInOptions, ver
     clock,
     log,
     handle: (incoming) =>
-      handle({ routes, node: spec.node, audit: spec.audit, accountExists, log, stopping: stopping.signal }, incoming),
+      handle(
+        {
+          routes,
+          node: spec.node,
+          audit: spec.audit,
+          accountExists,
+          log,
+          pass: () => freezer.pass(),
+          stopping: stopping.signal,
+        },
+        incoming,
+      ),
+    freezer,
     onClientCas: (texts) => {
       rules = {
         ...rules,
@@ -111,6 +125,7 @@ async function start(spec: ApiServerSpec, { clock, random }: BuiltInOptions, ver
   let ending: Promise<void> | undefined;
   const end = (work: () => Promise<void>): Promise<void> =>
     (ending ??= work().finally(() => {
+      freezer.thaw();
       etcd.close();
       over?.();
     }));
@@ -132,6 +147,10 @@ async function start(spec: ApiServerSpec, { clock, random }: BuiltInOptions, ver
         stopping.abort();
         await server.kill();
       }),
+    freeze: () => {
+      if (ending === undefined) freezer.freeze();
+    },
+    thaw: () => freezer.thaw(),
   };
 }
 
@@ -170,7 +189,7 @@ async function prepare(
 }
 
 function checksOf(
-  pinged: () => Promise<void>,
+  etcd: { readonly live: () => Promise<void>; readonly ready: () => Promise<void> },
   state: { readonly bootstrapped: boolean; readonly stopping: boolean },
 ): { liveness: readonly Check[]; readiness: readonly Check[] } {
   const good = async (): Promise<void> => {};
@@ -184,13 +203,13 @@ function checksOf(
   const first: Check[] = [
     { name: 'ping', run: good },
     { name: 'log', run: good },
-    { name: 'etcd', run: pinged },
+    { name: 'etcd', run: etcd.live },
   ];
   return {
     liveness: [...first, started],
     readiness: [
       ...first,
-      { name: 'etcd-readiness', run: pinged },
+      { name: 'etcd-readiness', run: etcd.ready },
       started,
       { name: 'shutdown', run: holds(() => !state.stopping) },
     ],

@@ -129,6 +129,8 @@ async function start(binary: string, version: string, spec: ApiServerSpec): Prom
       child.kill('SIGKILL');
       await over;
     },
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
   };
 }
 

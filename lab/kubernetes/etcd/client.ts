@@ -3,7 +3,7 @@ import { Code, ConnectError, createClient, type CallOptions, type Interceptor } 
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { systemClock } from '../../../src/base/clock.ts';
 import { bytes, eventOf, keysOf, keyValueOf, memberOf, rangeRequest, txnRequest } from './convert.ts';
-import { AlarmType, Cluster, KV, Lease, Maintenance, Watch, type WatchRequest } from './generated/etcd/rpc_pb.ts';
+import { AlarmRequest_AlarmAction, AlarmType, Cluster, KV, Lease, Maintenance, Watch, type WatchRequest } from './generated/etcd/rpc_pb.ts';
 import { openWatch } from './watch.ts';
 import type { EtcdClient, EtcdClientOptions, EtcdKeyValue } from './types.ts';
 
@@ -145,6 +145,13 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
     },
     memberRemove: async (id) => {
       await cluster.memberRemove({ ID: id }, unary);
+    },
+    memberUpdate: async (id, peerURLs) => {
+      await cluster.memberUpdate({ ID: id, peerURLs: [...peerURLs] }, unary);
+    },
+    setAlarm: async (memberID, alarm, state) => {
+      const action = state === 'raised' ? AlarmRequest_AlarmAction.ACTIVATE : AlarmRequest_AlarmAction.DEACTIVATE;
+      await maintenance.alarm({ memberID, alarm: AlarmType[alarm], action }, unary);
     },
     status: async () => {
       const { header, ...status } = await maintenance.status({}, unary);

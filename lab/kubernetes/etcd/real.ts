@@ -154,6 +154,8 @@ async function start(binary: string, version: string, spec: EtcdSpec): Promise<R
       child.kill('SIGKILL');
       await exited;
     },
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
   };
 }
 

@@ -100,10 +100,12 @@ export interface EtcdClient {
   ): Promise<{ member: EtcdMemberInfo; members: EtcdMemberInfo[] }>;
   memberPromote(id: bigint): Promise<void>;
   memberRemove(id: bigint): Promise<void>;
+  memberUpdate(id: bigint, peerURLs: readonly string[]): Promise<void>;
   /** Forgets history before a revision. */
   compact(revision: bigint): Promise<void>;
   status(): Promise<EtcdStatusInfo>;
   moveLeader(target: bigint): Promise<void>;
+  setAlarm(memberId: bigint, alarm: 'NOSPACE' | 'CORRUPT', state: 'raised' | 'cleared'): Promise<void>;
   alarms(): Promise<{ memberId: bigint; alarm: 'NOSPACE' | 'CORRUPT' }[]>;
   /** The database file's bytes with the sha256 trailer, as etcd sends them. */
   snapshot(signal?: AbortSignal): AsyncIterable<Uint8Array>;

@@ -35,6 +35,8 @@ const DETAILS: Readonly<Record<ApplyMode, string>> = {
 };
 
 export interface ConfigApplier {
+  /** A config is active that will be reverted. */
+  readonly trying: boolean;
   apply(request: ApplyRequest): Promise<ApplyResult>;
   /** Forgets a pending revert: the machine goes down, the tried config with it. */
   cancelRevert(): void;
@@ -123,6 +125,9 @@ export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplie
   };
 
   return {
+    get trying() {
+      return revert !== undefined;
+    },
     async apply(request) {
       // Older releases let the second call wait for the first.
       while (busy && waits) await machine.ports.clock.sleep(10);

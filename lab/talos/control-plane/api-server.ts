@@ -13,6 +13,8 @@ export interface ApiServerService {
   /** Resolves when it listens; readiness comes later. */
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
+  /** Its container is made anew, with the arguments of now. */
+  restart(signal: AbortSignal): Promise<void>;
   kill(): Promise<void>;
 }
 
@@ -27,15 +29,20 @@ export function createApiServerService(machine: Machine): ApiServerService {
   let wanted = false;
   let port = 6443;
   let ready = false;
+  /** Each start and stop by others begins a new one: what was to be done in the last is dropped. */
+  let turn = 0;
 
-  const argsNow = (): string[] =>
-    labApiServerArgs(machine.active?.derived.kubeAPIServerArgs ?? [], {
+  const argsNow = (): string[] => [
+    ...labApiServerArgs(machine.active?.derived.kubeAPIServerArgs ?? [], {
       hidden: host.hidden,
       secrets: paths.kubernetes,
       advertise: advertisedAddress(facts.privateIPv4),
-    });
+    }),
+    ...(machine.ailments.apiServerArgs ?? []),
+  ];
 
   const startOnce = async (signal: AbortSignal): Promise<void> => {
+    const began = turn;
     await makeFolders([paths.logs, path.join(ports.dir, 'kube-apiserver')]);
     const args = argsNow();
     port = Number(argValue(args, '--secure-port') ?? 6443);
@@ -47,10 +54,11 @@ export function createApiServerService(machine: Machine): ApiServerService {
       log: path.join(paths.logs, 'kube-apiserver.log'),
       audit: ports.audit,
     });
-    if (signal.aborted || !wanted) {
+    if (signal.aborted || !wanted || began !== turn) {
       await started.kill();
       return;
     }
+    const mine = turn;
     part = started;
     await openPort();
     machine.changed();
@@ -69,7 +77,7 @@ export function createApiServerService(machine: Machine): ApiServerService {
       await host.shut(port);
       machine.log('kubelet: container kube-apiserver ended, back-off restarting');
       await clock.sleep(times.campaignRetryMs, signal).catch(() => {});
-      if (wanted && !signal.aborted) await startUntilUp(signal).catch(() => {});
+      if (mine === turn && wanted && !signal.aborted) await startUntilUp(signal).catch(() => {});
     });
   };
 
@@ -82,7 +90,8 @@ export function createApiServerService(machine: Machine): ApiServerService {
   };
 
   const startUntilUp = async (signal: AbortSignal): Promise<void> => {
-    for (let n = 0; wanted && !signal.aborted; n += 1) {
+    const mine = turn;
+    for (let n = 0; mine === turn && wanted && !signal.aborted; n += 1) {
       try {
         await startOnce(signal);
         return;
@@ -93,7 +102,7 @@ export function createApiServerService(machine: Machine): ApiServerService {
     }
   };
 
-  return {
+  const service: ApiServerService = {
     get part() {
       return part;
     },
@@ -102,10 +111,17 @@ export function createApiServerService(machine: Machine): ApiServerService {
     },
     async start(signal) {
       wanted = true;
+      turn += 1;
       await startUntilUp(signal);
+    },
+    async restart(signal) {
+      if (!wanted) return;
+      await service.stop();
+      await service.start(signal);
     },
     async stop() {
       wanted = false;
+      turn += 1;
       const ending = part;
       part = undefined;
       ready = false;
@@ -119,4 +135,5 @@ export function createApiServerService(machine: Machine): ApiServerService {
       await ending?.kill();
     },
   };
+  return service;
 }

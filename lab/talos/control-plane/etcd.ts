@@ -21,6 +21,8 @@ export interface EtcdService {
   start(begin: EtcdBegin, signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
   kill(): Promise<void>;
+  /** Comes back with an empty disk, as a machine of its own that joins. */
+  rejoin(signal: AbortSignal): Promise<void>;
   /** Leaves the cluster for good: the member is removed, its data is gone. */
   leave(): Promise<void>;
 }
@@ -35,6 +37,8 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
   let stopping = false;
   let starting: Promise<void> = Promise.resolve();
   let health: AbortController | undefined;
+  /** Ends what is being tried, and what a member that ends by itself would have done next. */
+  let attempts = new AbortController();
   /** What became of this disk's member: `member` since it first ran, `left` after it left. */
   const fate = path.join(ports.dir, 'state', 'etcd');
 
@@ -93,8 +97,9 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     // Peers must reach each other before any of them can listen for clients.
     await host.open(2380);
     const started = await ports.parts.etcd.start(spec);
-    part = started;
+    if (signal.aborted) await started.kill();
     signal.throwIfAborted();
+    part = started;
     await host.open(2379);
     await replaceFile(fate, 'member\n');
     machine.service('etcd', 'Running', undefined, 'Started task etcd');
@@ -171,13 +176,16 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     return was === 'left' ? { kind: 'join' } : begin.first;
   };
 
-  return {
+  const service: EtcdService = {
     get part() {
       return part;
     },
     localClient: () => clientOf(host.hidden),
-    async start(begin, signal) {
+    async start(begin, uptime) {
       stopping = false;
+      attempts.abort();
+      attempts = new AbortController();
+      const signal = AbortSignal.any([uptime, attempts.signal]);
       await readTls();
       const how = await resolve(begin);
       let learner: bigint | undefined;
@@ -201,6 +209,7 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     },
     async stop() {
       stopping = true;
+      attempts.abort();
       health?.abort();
       machine.services.delete('etcd');
       machine.changed();
@@ -215,6 +224,12 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
       await part?.kill();
       part = undefined;
     },
+    async rejoin(signal) {
+      await service.stop();
+      await rm(paths.etcdData, { recursive: true, force: true });
+      await replaceFile(fate, 'left\n');
+      await service.start({ kind: 'restart', first: { kind: 'join' } }, signal);
+    },
     async leave() {
       const id = machine.etcdMemberId;
       if (id !== undefined) await removeSelf(id);
@@ -228,4 +243,5 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
       machine.service('etcd', 'Finished', undefined, 'Service finished successfully');
     },
   };
+  return service;
 }

@@ -12,6 +12,8 @@ export interface Kubelet {
   start(signal: AbortSignal): Promise<void>;
   /** The kubelet's own restart: Talos forgets what pods it saw, which is what moves a shared IP. */
   restart(): Promise<void>;
+  /** It is gone, and what it started runs on; `up` again, it looks anew. */
+  set(state: 'up' | 'down'): void;
   /** Orderly end of the pods. */
   stop(): Promise<void>;
 }
@@ -105,10 +107,21 @@ export function createKubelet(machine: Machine, apiServer: ApiServerService, wan
     machine.service('kubelet', 'Stopping', undefined, 'Sending SIGTERM to task kubelet');
   };
 
+  const goesUp = (): void => {
+    up = true;
+    machine.service('kubelet', 'Running', true, 'Health check successful');
+  };
+
   return {
+    set(state) {
+      if (state === 'up') goesUp();
+      else {
+        goesDown();
+        machine.service('kubelet', 'Failed', false, 'Task kubelet ended');
+      }
+    },
     async start(signal) {
-      up = true;
-      machine.service('kubelet', 'Running', true, 'Health check successful');
+      goesUp();
       if (machine.role === 'worker') return;
       syncing = sync(signal);
       await syncing;
@@ -119,8 +132,7 @@ export function createKubelet(machine: Machine, apiServer: ApiServerService, wan
     async restart() {
       goesDown();
       await clock.sleep(times.campaignRetryMs);
-      up = true;
-      machine.service('kubelet', 'Running', true, 'Health check successful');
+      goesUp();
     },
     async stop() {
       goesDown();

@@ -48,7 +48,8 @@ export function createPkiFiles(machine: Machine): PkiFiles {
     async writeKubernetes(derived) {
       await writeRoots(derived);
       const { apiServer, kubeletClient, frontProxy } = await kubernetesCertificates(clock, derived);
-      await writePair(kubernetes('apiserver'), apiServer);
+      const serving = (await machine.ailments.servingCertificate?.(derived)) ?? apiServer;
+      await writePair(kubernetes('apiserver'), serving);
       await writePair(kubernetes('apiserver-kubelet-client'), kubeletClient);
       await writePair(kubernetes('front-proxy-client'), frontProxy);
     },

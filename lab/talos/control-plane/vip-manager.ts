@@ -1,6 +1,7 @@
 import { textOf } from '../../../src/base/failure.ts';
 import type { EtcdClient } from '../../kubernetes/etcd/types.ts';
 import type { VipOperatorSpec } from '../config/types.ts';
+import type { KeptVip } from '../life/kept.ts';
 import type { Machine } from '../machine.ts';
 import { readMetadata } from '../platform.ts';
 import { checkServer, createHcloudHandler, type HcloudOptions } from '../vip/hcloud.ts';
@@ -15,6 +16,8 @@ export interface VipManager {
   stop(): Promise<void>;
   kill(): void;
   readonly operators: () => readonly VipOperatorSpec[];
+  /** Its places in the queues, for a machine that goes on from here. */
+  kept(): readonly KeptVip[];
 }
 
 interface Entry {
@@ -88,6 +91,7 @@ export function createVipManager(
       revokesLeases: ports.version !== 'v1.11.6',
       claim: addresses.arrived,
       unclaim: addresses.left,
+      kept: machine.kept?.vips.find(({ link, ip }) => link === spec.link && ip === spec.ip),
       log: (line) => machine.log(line),
     });
   };
@@ -134,6 +138,12 @@ export function createVipManager(
       entries.clear();
     },
     operators: () => [...entries.values()].map((entry) => entry.spec),
+    kept: () =>
+      [...entries.values()].flatMap(({ spec, operator }) =>
+        operator?.lease === undefined
+          ? []
+          : [{ link: spec.link, ip: spec.ip, lease: operator.lease, leading: operator.leading }],
+      ),
   };
 }
 

@@ -30,6 +30,11 @@ export function startNodeAgent(machine: Machine, active: ActiveConfig, signal: A
       .peers()
       .filter((peer) => peer.role === 'control-plane')
       .map((peer) => ({ server: `https://${peer.privateIPv4}:${API_PORT}`, localAddress: ports.host.hidden }));
+  /** Guess: it calls its private address its own; one that it only borrows, when Talos takes that for the machine's. */
+  const nodeIP = (): string => {
+    const chosen = (machine.active ?? active).derived.kubeletNodeIPs[0];
+    return chosen !== undefined && machine.claims.has(chosen) ? chosen : facts.privateIPv4;
+  };
   const client = (commonName: string, organization: string) =>
     issueLeaf(ports.clock, clusterCA, { commonName, organizations: [organization], usages: ['clientAuth'] });
 
@@ -40,7 +45,7 @@ export function startNodeAgent(machine: Machine, active: ActiveConfig, signal: A
       name: facts.hostname,
       role,
       serverId: facts.serverId,
-      privateIPv4: facts.privateIPv4,
+      privateIPv4: nodeIP(),
       publicIPv4: facts.publicIPv4,
       talosVersion: ports.version,
       kubeletVersion: (machine.active ?? active).derived.kubernetesVersion,

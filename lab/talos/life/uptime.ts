@@ -32,6 +32,8 @@ export interface Uptime {
   readonly controlPlane: ControlPlane | undefined;
   /** Kubernetes has been told of this machine since it booted. */
   readonly registered: boolean;
+  /** The active config is only tried. */
+  readonly trying: boolean;
   /** For the lab's faults, which lay hands on a machine from inside. */
   readonly inside: UptimeInside;
   /** Boots. Resolves when the Talos API listens, or when the machine waits in maintenance. */
@@ -266,12 +268,18 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     get registered() {
       return agent?.registered === true;
     },
-    async begin(config, begin) {
+    get trying() {
+      return applier.trying;
+    },
+    async begin(onDisk, begin) {
       machine.bootTime = clock.wall();
       machine.bootId = randomUUID();
       setStage('booting');
       machine.log(`[talos] starting Talos ${machine.ports.version}`);
-      await clock.sleep(machine.times.bootMs, signal);
+      const { kept } = machine;
+      if (kept === undefined) await clock.sleep(machine.times.bootMs, signal);
+      for (const address of kept?.earlier ?? []) machine.earlier.add(address);
+      const config = kept?.active ?? onDisk;
       await host.setCondition('up');
       const verdict = machine.derive(config);
       if (verdict.kind === 'refused') {

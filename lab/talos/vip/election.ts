@@ -13,9 +13,15 @@ export interface Session {
   close(revoke: boolean): Promise<void>;
 }
 
-/** Opens a lease of `ttlSeconds` and renews it three times within its time. */
-export async function openSession(client: EtcdClient, clock: Clock, ttlSeconds: number): Promise<Session> {
-  const { id, ttlSeconds: granted } = await client.leaseGrant(ttlSeconds);
+/** Opens a lease of `ttlSeconds`, or goes on with one that is there, and renews it three times within its time. */
+export async function openSession(
+  client: EtcdClient,
+  clock: Clock,
+  ttlSeconds: number,
+  existing?: bigint,
+): Promise<Session> {
+  const { id, ttlSeconds: granted } =
+    existing === undefined ? await client.leaseGrant(ttlSeconds) : { id: existing, ttlSeconds };
   const stop = new AbortController();
   let deadline = clock.now() + granted * 1000;
   const renew = async (): Promise<void> => {

@@ -29,12 +29,16 @@ export interface OperatorPorts {
   readonly revokesLeases: boolean;
   readonly claim: (ip: string, link: string) => Promise<void>;
   readonly unclaim: (ip: string) => Promise<void>;
+  /** A session to go on with, asked once: its key is in the queue already, or it had the address. */
+  readonly kept?: { readonly lease: bigint; readonly leading: boolean } | undefined;
   readonly log: (line: string) => void;
 }
 
 export interface VipOperator {
   readonly spec: VipOperatorSpec;
   readonly leading: boolean;
+  /** Its session in etcd, while it has one. */
+  readonly lease: bigint | undefined;
   /** The etcd service or the API server's pod object is gone: lets the address go, then stands again. */
   letGo(): void;
   /** `graceful`: the whole order of release. `cancelled` (the spec is gone): the cloud is not asked. */
@@ -49,6 +53,8 @@ export function startVipOperator(spec: VipOperatorSpec, ports: OperatorPorts): V
   let how: 'graceful' | 'cancelled' | 'killed' = 'graceful';
   let round = new AbortController();
   let leading = false;
+  let lease: bigint | undefined;
+  let { kept } = ports;
 
   const run = async (): Promise<void> => {
     while (!ended.signal.aborted) {
@@ -70,17 +76,21 @@ export function startVipOperator(spec: VipOperatorSpec, ports: OperatorPorts): V
     let session: Session | undefined;
     let candidacy: Candidacy | undefined;
     let elected = false;
+    const before = kept;
+    kept = undefined;
     try {
-      session = await openSession(client, ports.clock, ports.sessionTtlSeconds);
       const prefix = electionPrefix(spec.ip);
-      await resignEarlierSelf(client, prefix);
+      session = await openSession(client, ports.clock, ports.sessionTtlSeconds, before?.lease);
+      if (before === undefined) await resignEarlierSelf(client, prefix);
+      lease = session.lease;
       signal.throwIfAborted();
       candidacy = await standForElection(client, session, prefix, ports.hostname);
       await orLost(session, signal, (either) =>
         untilElected(client, ports.clock, prefix, candidacy as Candidacy, either),
       );
       elected = true;
-      await ports.handler?.acquire(signal);
+      // Where the cloud leads the address was kept too, whatever it was.
+      if (before?.leading !== true) await ports.handler?.acquire(signal);
       await ports.claim(spec.ip, spec.link);
       leading = true;
       ports.log(`enabled shared IP {"link": "${spec.link}", "ip": "${spec.ip}"}`);
@@ -92,6 +102,7 @@ export function startVipOperator(spec: VipOperatorSpec, ports: OperatorPorts): V
         await session?.close(elected || ports.revokesLeases);
       } else await session?.close(false);
       leading = false;
+      lease = undefined;
       client.close();
     }
   };
@@ -152,6 +163,9 @@ export function startVipOperator(spec: VipOperatorSpec, ports: OperatorPorts): V
     spec,
     get leading() {
       return leading;
+    },
+    get lease() {
+      return lease;
     },
     letGo() {
       round.abort();

@@ -23,6 +23,8 @@ export interface HandlerPorts {
   readonly audit: Audit;
   readonly accountExists: AccountLookup;
   readonly log: (line: string) => void;
+  /** Resolves when the server is not frozen. */
+  readonly pass: () => Promise<void>;
   /** Aborted when the server stops. */
   readonly stopping: AbortSignal;
 }
@@ -70,8 +72,11 @@ export async function handle(ports: HandlerPorts, incoming: Incoming): Promise<v
     if (answer.kind === 'watch') {
       // A watch is told when it begins: it may last for half an hour.
       record(200);
-      await sendWatch(routes, incoming, info, answer);
-    } else record(await sendAnswer(routes, incoming, info, answer));
+      await sendWatch(routes, incoming, info, answer, ports.pass);
+    } else {
+      await ports.pass();
+      record(await sendAnswer(routes, incoming, info, answer));
+    }
   } catch (error) {
     if (!(error instanceof ApiError)) ports.log(`${info.method} ${info.path}: ${textOf(error)}`);
     const told =
@@ -200,6 +205,7 @@ async function sendWatch(
   { request, response }: Incoming,
   info: RequestInfo,
   answer: Extract<Answer, { kind: 'watch' }>,
+  pass: () => Promise<void>,
 ): Promise<void> {
   const asTable = formOf(request.headers.accept, ['table']) === 'table';
   let first = true;
@@ -240,6 +246,7 @@ async function sendWatch(
   if (info.query.get('allowWatchBookmarks') === 'true') void keepCurrent();
   try {
     for await (const event of answer.events) {
+      await pass();
       if (response.destroyed || response.writableEnded) break;
       write(event);
     }

@@ -7,6 +7,7 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../../../src/base/clock.ts';
 import { textOf } from '../../../../src/base/failure.ts';
 import type { ServerArguments } from '../arguments.ts';
+import type { Freezer } from '../../freezer.ts';
 import { within } from '../within.ts';
 import type { Incoming } from './handler.ts';
 
@@ -21,6 +22,7 @@ export interface ServerPorts {
   readonly clock: Clock;
   readonly log: (line: string) => void;
   readonly handle: (incoming: Incoming) => Promise<void>;
+  readonly freezer: Freezer;
   /** The CA files have new content. */
   readonly onClientCas: (texts: { readonly client: string; readonly requestHeader: string }) => void;
 }
@@ -72,6 +74,7 @@ export async function listen(args: ServerArguments, ports: ServerPorts): Promise
     keepAliveTimeout: 60_000,
     requestTimeout: 60_000,
   });
+  ports.freezer.guard(server);
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -81,7 +84,9 @@ export async function listen(args: ServerArguments, ports: ServerPorts): Promise
   server.on('tlsClientError', () => {});
   const running = new Set<Promise<void>>();
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    const work = ports.handle({ request, response, certificate: certificateOf(request) });
+    const work = ports.freezer
+      .pass()
+      .then(() => ports.handle({ request, response, certificate: certificateOf(request) }));
     running.add(work);
     void work.finally(() => running.delete(work));
   });

@@ -4,6 +4,7 @@ import type { Clock } from '../../../../src/base/clock.ts';
 import { Failure } from '../../../../src/base/failure.ts';
 import { pick, type Random } from '../../../../src/base/random.ts';
 import type { EtcdPart, EtcdSpec, RunningPart } from '../../types.ts';
+import { createFreezer } from '../../freezer.ts';
 import { Cluster } from './cluster.ts';
 import { votersOf, type MemberRecord, type MemberRun } from './membership.ts';
 import { loadCluster, saveCluster, type SavedCluster } from './saved.ts';
@@ -119,12 +120,15 @@ async function startMember(cluster: Cluster, member: MemberRecord, spec: EtcdSpe
     const line = `${clock.wall().toISOString()} built-in etcd ${spec.name}: ${text}\n`;
     log = log.then(() => appendFile(spec.log, line)).catch(() => {});
   };
+  const freezer = createFreezer();
   let ending: Promise<void> | undefined;
   const end = (how: 'stop' | 'kill', why: string): Promise<void> => {
     ending ??= (async () => {
       say(why);
       cluster.down(member, run);
-      await server[how]();
+      const ended = server[how]();
+      freezer.thaw();
+      await ended;
       await log;
       exit();
     })();
@@ -136,7 +140,7 @@ async function startMember(cluster: Cluster, member: MemberRecord, spec: EtcdSpe
     upSince: clock.now(),
     removed: () => void end('stop', 'the member has been permanently removed from the cluster'),
   };
-  const server = await serveMember({ cluster, member, run, clock }, spec);
+  const server = await serveMember({ cluster, member, run, clock }, spec, freezer);
   cluster.up(member, run);
   say(`member ${member.id.toString(16)} listens on ${spec.listen}:${CLIENT_PORT} and ${PEER_PORT}`);
   return {
@@ -151,5 +155,16 @@ async function startMember(cluster: Cluster, member: MemberRecord, spec: EtcdSpe
       await end('stop', 'stopped');
     },
     kill: async () => await end('kill', 'killed'),
+    // To the others it is as good as gone: it sends no heartbeats and casts no vote.
+    freeze: () => {
+      if (ending !== undefined || freezer.frozen) return;
+      freezer.freeze();
+      cluster.down(member, run);
+    },
+    thaw: () => {
+      if (ending !== undefined || !freezer.frozen) return;
+      freezer.thaw();
+      if (cluster.members.has(member.id)) cluster.up(member, run);
+    },
   };
 }

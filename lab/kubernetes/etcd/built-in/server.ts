@@ -4,6 +4,7 @@ import type { Server, Socket } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Cluster, KV, Lease, Maintenance, Watch } from '../generated/etcd/rpc_pb.ts';
+import { type Freezer, holdCalls } from '../../freezer.ts';
 import type { EtcdSpec, TlsFiles } from '../../types.ts';
 import { refuse } from './errors.ts';
 import { kvService } from './kv-service.ts';
@@ -54,7 +55,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
 }
 
 /** One member's ports: gRPC with client certificates on 2379; on 2380 a handshake and then silence, as no peer speaks. */
-export async function serveMember(served: Served, spec: EtcdSpec): Promise<MemberServer> {
+export async function serveMember(served: Served, spec: EtcdSpec, freezer: Freezer): Promise<MemberServer> {
   const [clientTls, peerTls] = await Promise.all([tlsOptions(spec.server), tlsOptions(spec.peer)]);
   const stopping = new AbortController();
   const client = createSecureServer(
@@ -64,6 +65,7 @@ export async function serveMember(served: Served, spec: EtcdSpec): Promise<Membe
       grpcWeb: false,
       connect: false,
       shutdownSignal: stopping.signal,
+      interceptors: [holdCalls(freezer)],
       routes: (router) => {
         router.service(KV, kvService(served));
         router.service(Watch, watchService(served));
@@ -75,6 +77,7 @@ export async function serveMember(served: Served, spec: EtcdSpec): Promise<Membe
   );
   client.on('session', (session) => session.on('error', () => {}));
   const peer = createServer(peerTls, (socket) => socket.on('error', () => {}));
+  for (const server of [client, peer]) freezer.guard(server);
   const servers = [client, peer].map((server) => ({ server, ...track(server) }));
   const closed = async (): Promise<void> => {
     const gone = servers.map(({ server, cut }) => {
