@@ -1,4 +1,5 @@
 import { ApiError, invalidInput, notFound, wordOf } from './errors.ts';
+import { imagesOf } from './images.ts';
 import { list, type ListRules } from './listing.ts';
 import { type CloudContext, type Handler, ok, page, type Routes } from './routes.ts';
 import type { Action, ResourceType } from './state.ts';
@@ -30,7 +31,7 @@ export function actionRoutes(context: CloudContext): Routes {
     (type: ResourceType, id?: string) =>
     (action: Action): boolean =>
       action.resources.some((r) => r.type === type && (id === undefined || r.id === Number(id)));
-  const ofKind = (path: string, type: ResourceType, known: ReadonlyMap<number, unknown>): Routes => {
+  const ofKind = (path: string, type: ResourceType, known: Pick<ReadonlyMap<number, unknown>, 'has'>): Routes => {
     const resource = (id: string): void => {
       if (!known.has(Number(id))) throw notFound(wordOf(type), id);
     };
@@ -74,6 +75,7 @@ export function actionRoutes(context: CloudContext): Routes {
     ...ofKind('/firewalls', 'firewall', project.firewalls),
     ...ofKind('/certificates', 'certificate', project.certificates),
     ...ofKind('/zones', 'zone', project.zones),
+    ...ofKind('/images', 'image', { has: (id) => imagesOf(project).some((image) => image.id === id) }),
   };
 }
 

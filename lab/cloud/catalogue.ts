@@ -1,5 +1,3 @@
-import { invalidInput } from './errors.ts';
-
 /** What every project sees alike. Coordinates, names and zones are Hetzner's; the ids of ash, hil and sin are a guess. */
 export interface Location {
   readonly id: number;
@@ -74,7 +72,7 @@ export const SERVER_TYPES: readonly ServerType[] = [
 
 export interface Image {
   readonly id: number;
-  readonly type: 'system' | 'snapshot';
+  readonly type: 'system' | 'snapshot' | 'backup';
   readonly name: string | null;
   readonly description: string;
   readonly os_flavor: string;
@@ -173,13 +171,4 @@ export function byIdOrName<T extends { readonly id: number; readonly name: strin
   value: number | string,
 ): T | undefined {
   return items.find((item) => item.name === value) ?? items.find((item) => item.id === Number(value));
-}
-
-/** The image a request means: a name stands for one image per architecture. Throws invalid_input. */
-export function imageFor(value: number | string, { architecture }: ServerType): Image {
-  const fitting = IMAGES.filter((image) => image.architecture === architecture);
-  const found = byIdOrName(fitting, value);
-  if (found !== undefined) return found;
-  if (byIdOrName(IMAGES, value) === undefined) throw invalidInput('image', 'unknown image');
-  throw invalidInput('image', `image is not for ${architecture}`);
 }

@@ -14,6 +14,7 @@ import { NO_FAULTS } from './faults.ts';
 import { floatingIPRoutes } from './floating-ips.ts';
 import { createApp } from './http.ts';
 import { type CloudKnobs, DEFAULT_KNOBS } from './knobs.ts';
+import { imageRoutes } from './images.ts';
 import { checkLabels } from './labels.ts';
 import { lookupRoutes } from './lookups.ts';
 import { networkById, place } from './networking/membership.ts';
@@ -22,6 +23,7 @@ import { givePublicAddresses, primaryIPRoutes } from './networking/primary-ips.t
 import type { CloudContext, Routes } from './routes.ts';
 import { saveProject, takeUp, tellAll } from './saved.ts';
 import { serverActionRoutes } from './server-actions.ts';
+import { serverCareRoutes } from './server-care.ts';
 import { serverMachineRoutes } from './server-machines.ts';
 import { serverRoutes } from './servers.ts';
 import { asCloudFloatingIP, asCloudServer, createProject, type Server } from './state.ts';
@@ -54,6 +56,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     ...serverRoutes(context),
     ...serverActionRoutes(context),
     ...serverMachineRoutes(context),
+    ...serverCareRoutes(context),
+    ...imageRoutes(context),
     ...floatingIPRoutes(context),
     ...primaryIPRoutes(context),
     ...networkRoutes(context),
@@ -112,6 +116,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
         protection: { delete: false, rebuild: false },
         userData: spec.userData,
         placementGroup: null,
+        rescue: 'none',
+        backupWindow: null,
       };
       const network = networkById(project, project.firstNetwork);
       added.networks.set(network.id, place(project, options, added, network, {}));

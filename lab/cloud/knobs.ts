@@ -18,6 +18,7 @@ export interface CloudKnobs {
     readonly power: Delay;
     readonly network: Delay;
     readonly setting: Delay;
+    readonly createImage: Delay;
     readonly createLoadBalancer: Delay;
     readonly loadBalancer: Delay;
     readonly firewall: Delay;
@@ -79,6 +80,12 @@ export interface CloudKnobs {
   readonly perPageAboveLimit: 'refuse' | 'cut';
   /** A server shows `starting` and `stopping` while such an action runs: guess. */
   readonly transitionalStatus: boolean;
+  /** Changing or deleting one of Hetzner's own images: status and code are a guess. */
+  readonly changeOfSystemImage: { readonly status: number; readonly code: string };
+  /** A backup of a server that has none enabled: status and code are a guess. */
+  readonly backupWithoutWindow: { readonly status: number; readonly code: string };
+  /** A password is set by an agent in the machine, which Talos has not: whether the action then fails is a guess. */
+  readonly resetPassword: 'succeeds' | 'fails';
   /** Largest request body in bytes: guess. */
   readonly bodyLimit: number;
 }
@@ -93,6 +100,7 @@ export const DEFAULT_KNOBS: CloudKnobs = {
     power: [1_000, 3_000],
     network: [1_000, 3_000],
     setting: [200, 600],
+    createImage: [10_000, 60_000],
     createLoadBalancer: [5_000, 10_000],
     loadBalancer: [1_000, 3_000],
     firewall: [500, 1_500],
@@ -136,5 +144,8 @@ export const DEFAULT_KNOBS: CloudKnobs = {
   },
   perPageAboveLimit: 'refuse',
   transitionalStatus: true,
+  changeOfSystemImage: { status: 422, code: 'invalid_input' },
+  backupWithoutWindow: { status: 422, code: 'invalid_input' },
+  resetPassword: 'succeeds',
   bodyLimit: 1_048_576,
 };

@@ -5,5 +5,5 @@ export const CLOUD_LIMITS: readonly string[] = [
   'A Primary IP given to a machine leads to it, but the machine itself keeps telling the address it was made with.',
   'Firewalls and placement groups are kept and answered, and change nothing; managed certificates are not issued.',
   'Zones are told apart without a list of public suffixes: a name needs two labels, and no zone may lie in another.',
-  'There are no volumes, backups, snapshots, rescue system or console, and metrics are empty.',
+  'There are no volumes, and metrics are empty. Images hold nothing (every machine boots Talos), no backup is made by itself, in the rescue system a machine refuses every connection, and nobody answers at a console.',
 ];

@@ -1,13 +1,13 @@
 import { loadBalancerTypeView } from './balancers/view.ts';
-import { datacenterOf, IMAGES, ISOS, LOAD_BALANCER_TYPES, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
+import { datacenterOf, ISOS, LOAD_BALANCER_TYPES, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
 import { ApiError, notInTheLab } from './errors.ts';
 import { pricingView } from './pricing.ts';
 import { type CloudContext, ok, readOnly, type Routes } from './routes.ts';
-import { imageView, isoView, serverTypeView } from './views.ts';
+import { isoView, serverTypeView } from './views.ts';
 
 /** Everything that clients look up on their way to servers and addresses. */
 export function lookupRoutes(context: CloudContext): Routes {
-  const { options, knobs } = context;
+  const { knobs } = context;
   const { perPageAboveLimit } = knobs;
   const byName = { name: (item: { readonly name: string | null }) => item.name ?? '' };
   const sorts = {
@@ -48,19 +48,6 @@ export function lookupRoutes(context: CloudContext): Routes {
       () => SERVER_TYPES,
       { key: 'server_types', filters: byName, sorts, perPageAboveLimit },
       serverTypeView,
-    ),
-    ...readOnly(
-      '/images',
-      'image',
-      () => IMAGES,
-      {
-        key: 'images',
-        filters: { ...byName, type: (i) => i.type, architecture: (i) => i.architecture, status: () => 'available' },
-        labels: (i) => i.labels,
-        sorts: { ...sorts, created: () => 0 },
-        perPageAboveLimit,
-      },
-      (image) => imageView(image, options.era),
     ),
     ...readOnly(
       '/load_balancer_types',

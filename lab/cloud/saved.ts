@@ -22,6 +22,7 @@ export const saveProject = (project: Project): SavedProject => ({
   certificates: project.certificates,
   placementGroups: project.placementGroups,
   sshKeys: project.sshKeys,
+  images: project.images,
   zones: project.zones,
   actions: project.actions.all(),
   firstNetwork: project.firstNetwork,
@@ -34,7 +35,7 @@ export const saveProject = (project: Project): SavedProject => ({
  */
 export function takeUp(project: Project, saved: SavedProject, random: Random): void {
   const tables = ['servers', 'floatingIPs', 'primaryIPs', 'networks', 'loadBalancers', 'firewalls'] as const;
-  const others = ['certificates', 'placementGroups', 'sshKeys', 'zones'] as const;
+  const others = ['certificates', 'placementGroups', 'sshKeys', 'images', 'zones'] as const;
   for (const name of [...tables, ...others]) {
     // The same table on both sides.
     const table: Map<number, unknown> = project[name];

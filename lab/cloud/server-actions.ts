@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import * as body from './bodies.ts';
-import { ApiError, notFound, notInTheLab } from './errors.ts';
+import { ApiError, notFound } from './errors.ts';
 import type { Delay } from './knobs.ts';
 import { freeAliases, networkById, place } from './networking/membership.ts';
 import type { Network } from './networking/network-state.ts';
@@ -65,6 +65,26 @@ export function serverActionRoutes(context: CloudContext): Routes {
     });
   const reply = (action: Action): Reply => created({ action: actionView(action) });
 
+  /** A boot takes the rescue system when that was enabled, once; the next one takes the disk again. */
+  const happens = async (server: Server, effect: PowerEffect): Promise<void> => {
+    const { effects } = options;
+    const boots = effect === 'powerOn' || effect === 'reboot' || effect === 'reset';
+    if (boots && server.rescue === 'enabled') {
+      if (effects.bootRescue === undefined) throw new Error('this world has no rescue system');
+      await effects.bootRescue(asCloudServer(server));
+      server.rescue = 'booted';
+      return;
+    }
+    if (server.rescue !== 'booted') {
+      await effects[effect](asCloudServer(server));
+      return;
+    }
+    // The machine itself is off meanwhile.
+    server.rescue = 'none';
+    await effects[boots ? 'powerOn' : 'powerOff'](asCloudServer(server));
+    if (effect === 'shutdown') server.status = 'off';
+  };
+
   const power =
     (spec: PowerAction): Handler =>
     (call) => {
@@ -73,7 +93,7 @@ export function serverActionRoutes(context: CloudContext): Routes {
       const action = start(server, spec.command, knobs.delays.power, async () => {
         if (!acts) return;
         try {
-          await options.effects[spec.effect](asCloudServer(server));
+          await happens(server, spec.effect);
           // A machine that was told to shut down may have stopped meanwhile.
           if (spec.to !== spec.from) server.status = spec.to;
         } catch (error) {
@@ -178,24 +198,5 @@ export function serverActionRoutes(context: CloudContext): Routes {
       // The whole list is replaced, never added to.
       return { network, effect: () => server.networks.set(network.id, { ip: now.ip, aliasIPs: wanted.alias_ips }) };
     }),
-    ...Object.fromEntries(
-      [
-        'enable_rescue',
-        'disable_rescue',
-        'create_image',
-        'enable_backup',
-        'disable_backup',
-        'reset_password',
-        'request_console',
-      ].map((name) => [
-        `/servers/:id/actions/${name}`,
-        {
-          POST: (call: Call) => {
-            find(call);
-            throw notInTheLab(`server action ${name}`);
-          },
-        },
-      ]),
-    ),
   };
 }

@@ -1,37 +1,18 @@
 import { z } from 'zod';
 import { checkRoom } from './access/placement-groups.ts';
 import * as body from './bodies.ts';
-import { byIdOrName, imageFor, ISOS, SERVER_TYPES } from './catalogue.ts';
+import { byIdOrName, ISOS, SERVER_TYPES } from './catalogue.ts';
 import { ApiError, invalidInput, notFound } from './errors.ts';
-import type { Delay } from './knobs.ts';
-import { type Call, type CloudContext, created, type Routes } from './routes.ts';
+import { imageFor } from './images.ts';
+import type { CloudContext, Routes } from './routes.ts';
+import { onServer } from './server-change.ts';
 import { asCloudFloatingIP, asCloudServer, floatingIPsOf, type Server } from './state.ts';
-import { actionView } from './views.ts';
-
-interface Change {
-  readonly command: string;
-  readonly delay: Delay;
-  readonly effect: () => Promise<void> | void;
-  /** What the answer says beside the action. */
-  readonly extra?: Readonly<Record<string, unknown>>;
-}
 
 /** What changes the machine itself: its disk, its size, what lies in its drive, and where it stands. */
 export function serverMachineRoutes(context: CloudContext): Routes {
-  const { project, options, knobs, actions } = context;
+  const { project, options, knobs } = context;
 
-  const on = (name: string, change: (server: Server, call: Call) => Change): Routes => ({
-    [`/servers/:id/actions/${name}`]: {
-      POST: (call) => {
-        const server = project.servers.get(Number(call.param('id')));
-        if (server === undefined) throw notFound('server', call.param('id'));
-        const { command, delay, effect, extra } = change(server, call);
-        const action = actions.start({ command, resources: [{ id: server.id, type: 'server' }], delay, effect });
-        if (name === 'rebuild') server.status = 'rebuilding';
-        return created({ action: actionView(action), ...extra });
-      },
-    },
-  });
+  const on = (name: string, change: Parameters<typeof onServer>[2]): Routes => onServer(context, name, change);
   const isOff = (server: Server): void => {
     if (server.status !== 'off') throw new ApiError(422, 'server_not_stopped', 'server must be powered off');
   };
@@ -40,17 +21,21 @@ export function serverMachineRoutes(context: CloudContext): Routes {
     ...on('rebuild', (server, call) => {
       const wanted = body.readBody(z.object({ image: body.idOrName, user_data: z.string().nullish() }), call.body);
       if (server.protection.rebuild) throw new ApiError(423, 'protected', 'Server rebuild is protected');
-      const image = imageFor(wanted.image, server.type);
+      const image = imageFor(project, wanted.image, server.type);
       const before = server.status;
       return {
         command: 'rebuild_server',
         delay: knobs.delays.createServer,
         // As at creation: a password is told only where there is no key, and the lab has nothing to log in to.
         extra: { root_password: null },
+        started: () => {
+          server.status = 'rebuilding';
+        },
         effect: async () => {
           server.image = image;
           server.userData = wanted.user_data ?? server.userData;
           server.status = 'running';
+          server.rescue = 'none';
           if (options.effects.rebuilt === undefined) {
             server.status = before;
             throw new Error('this world cannot write a disk anew');

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { checkRoom } from './access/placement-groups.ts';
 import * as body from './bodies.ts';
-import { byIdOrName, imageFor, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
+import { byIdOrName, LOCATIONS, SERVER_TYPES } from './catalogue.ts';
 import { invalidInput, isProtected, limitExceeded, notFound, notInTheLab, notUnique } from './errors.ts';
 import { holdingsOf } from './holdings.ts';
+import { imageFor } from './images.ts';
 import { list, type ListRules } from './listing.ts';
 import { metricsView } from './metrics.ts';
 import { networkById, place } from './networking/membership.ts';
@@ -71,7 +72,7 @@ export function serverRoutes(context: CloudContext): Routes {
     const wanted = body.readBody(CREATE, call.body);
     const type = byIdOrName(SERVER_TYPES, wanted.server_type);
     if (type === undefined) throw invalidInput('server_type', 'unknown server type');
-    const image = imageFor(wanted.image, type);
+    const image = imageFor(project, wanted.image, type);
     const location = locationOf(wanted);
     if (location === undefined) throw invalidInput('location', 'unknown location');
     if (Buffer.byteLength(wanted.user_data ?? '') > USER_DATA_LIMIT)
@@ -112,6 +113,8 @@ export function serverRoutes(context: CloudContext): Routes {
       protection: { delete: false, rebuild: false },
       userData: wanted.user_data ?? '',
       placementGroup: wanted.placement_group ?? null,
+      rescue: 'none',
+      backupWindow: null,
     };
     for (const network of networks) server.networks.set(network.id, place(project, options, server, network, {}));
     givePublicAddresses(context, server, {

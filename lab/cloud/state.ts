@@ -4,6 +4,7 @@ import type { Firewall } from './access/firewall-state.ts';
 import type { Certificate } from './access/certificate-state.ts';
 import type { LoadBalancer } from './balancers/state.ts';
 import type { Image, ISO, Location, ServerType } from './catalogue.ts';
+import type { OwnImage } from './image-state.ts';
 import type { Network } from './networking/network-state.ts';
 import type { PrimaryIP } from './networking/primary-ip-state.ts';
 import type { CloudFloatingIP, CloudOptions, CloudServer } from './types.ts';
@@ -34,6 +35,10 @@ export interface Server {
   protection: { delete: boolean; rebuild: boolean };
   userData: string;
   placementGroup: number | null;
+  /** `enabled`: it boots the rescue system the next time; `booted`: that is what runs. */
+  rescue: 'none' | 'enabled' | 'booted';
+  /** Hours of the day (UTC) in which backups would be made; null = none are. */
+  backupWindow: string | null;
 }
 
 export interface FloatingIP {
@@ -105,6 +110,7 @@ export interface Project {
   readonly certificates: Map<number, Certificate>;
   readonly placementGroups: Map<number, PlacementGroup>;
   readonly sshKeys: Map<number, SSHKey>;
+  readonly images: Map<number, OwnImage>;
   readonly zones: Map<number, Zone>;
   readonly actions: ActionLog;
   /** The network that the lab's fabric carries; the only one there is when the project begins. */
@@ -153,6 +159,7 @@ export function createProject(
     certificates: new Map(),
     placementGroups: new Map(),
     sshKeys: new Map(),
+    images: new Map(),
     zones: new Map(),
     actions: createActionLog(),
     firstNetwork: firstNetwork ?? first.id,

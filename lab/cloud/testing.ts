@@ -75,6 +75,7 @@ export async function testCloud(
       reboot: noted('reboot'),
       reset: noted('reset'),
       rebuilt: noted('rebuilt'),
+      bootRescue: noted('bootRescue'),
       routed: async (fip, server) => {
         effects.push(`routed ${fip.name} -> ${server?.name ?? 'nowhere'}`);
       },

@@ -140,6 +140,8 @@ export interface CloudEffects {
   shutdown(server: CloudServer): Promise<void>;
   reboot(server: CloudServer): Promise<void>;
   reset(server: CloudServer): Promise<void>;
+  /** It is off its disk and runs the rescue system from now on, until one of the others is told. */
+  bootRescue?(server: CloudServer): Promise<void>;
   /** Where the address leads from now on; undefined = nowhere. */
   routed(floatingIP: CloudFloatingIP, server: CloudServer | undefined): Promise<void>;
   /** A Primary IP was given to a server (which is off) or taken from it; undefined = it leads nowhere. */

@@ -8,6 +8,7 @@ import {
   type ServerType,
 } from './catalogue.ts';
 import { type Holdings, holdingsOf } from './holdings.ts';
+import type { OwnImage } from './image-state.ts';
 import { list } from './listing.ts';
 import { gatewayOf } from './networking/membership.ts';
 import type { Network } from './networking/network-state.ts';
@@ -73,27 +74,31 @@ export const serverTypeView = (type: ServerType) => SERVER_TYPE_VIEWS.get(type) 
 /** Hetzner's images are older than any project. */
 const IMAGE_CREATED = '2025-01-15T08:00:00Z';
 
-export const imageView = (image: Image, era: Era) => ({
-  id: image.id,
-  type: image.type,
-  status: 'available',
-  name: image.name,
-  description: image.description,
-  image_size: image.type === 'snapshot' ? 0.4 : null,
-  disk_size: image.type === 'snapshot' ? 10 : 5,
-  created: IMAGE_CREATED,
-  created_from: null,
-  bound_to: null,
-  os_flavor: image.os_flavor,
-  os_version: image.os_version,
-  rapid_deploy: image.type === 'system',
-  protection: { delete: false },
-  deprecated: null,
-  ...(era === 'from-2026-10' ? { deprecation: null } : {}),
-  deleted: null,
-  labels: image.labels,
-  architecture: image.architecture,
-});
+export function imageView(image: Image | OwnImage, era: Era) {
+  const own = 'createdFrom' in image ? image : undefined;
+  return {
+    id: image.id,
+    type: image.type,
+    status: own?.status ?? 'available',
+    name: image.name,
+    description: image.description,
+    // A system image's is not told, and one that is being made has none yet.
+    image_size: image.type === 'system' || own?.status === 'creating' ? null : 0.4,
+    disk_size: own?.diskSize ?? (image.type === 'system' ? 5 : 10),
+    created: own === undefined ? IMAGE_CREATED : time(own.created),
+    created_from: own?.createdFrom ?? null,
+    bound_to: own?.boundTo ?? null,
+    os_flavor: image.os_flavor,
+    os_version: image.os_version,
+    rapid_deploy: image.type === 'system',
+    protection: own?.protection ?? { delete: false },
+    deprecated: null,
+    ...(era === 'from-2026-10' ? { deprecation: null } : {}),
+    deleted: own?.deleted == null ? null : time(own.deleted),
+    labels: image.labels,
+    architecture: image.architecture,
+  };
+}
 
 export const isoView = (iso: ISO) => ({ ...iso, deprecation: null });
 
@@ -158,9 +163,9 @@ export function serverView(
     ...placeOf(server.location, era),
     image: imageView(server.image, era),
     iso: server.iso && isoView(server.iso),
-    rescue_enabled: false,
+    rescue_enabled: server.rescue === 'enabled',
     locked,
-    backup_window: null,
+    backup_window: server.backupWindow,
     outgoing_traffic: 0,
     ingoing_traffic: 0,
     included_traffic: 21_990_232_555_520,

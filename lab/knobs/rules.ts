@@ -41,6 +41,7 @@ export const KNOB_RULES: readonly KnobRule[] = [
   delay('power', 'power on, off, reboot or reset has happened'),
   delay('network', 'a server is in a network, or out of it'),
   delay('setting', 'protection, a name or reverse DNS has changed'),
+  delay('createImage', 'an image is made'),
   delay('createLoadBalancer', 'a load balancer exists'),
   delay('loadBalancer', 'a target, a service or a setting of one has changed'),
   delay('firewall', 'rules are in force'),
@@ -130,6 +131,12 @@ export const KNOB_RULES: readonly KnobRule[] = [
     'true or false',
     UNSAID,
   ),
+  guessed('cloud.changeOfSystemImage', "changing or deleting one of Hetzner's own images", 'status and code', UNSAID),
+  guessed('cloud.backupWithoutWindow', 'a backup of a server that has none enabled', 'status and code', UNSAID),
+  guessed('cloud.resetPassword', 'setting a password on a machine without an agent, as Talos is', 'choice', UNSAID, [
+    'succeeds',
+    'fails',
+  ]),
   guessed('cloud.bodyLimit', 'largest body of a request', 'bytes', UNSAID),
 
   guessed(

@@ -38,6 +38,11 @@ export function effectsOf(
       await node(server).powerOff();
       inBackground(node(server).powerOn());
     },
+    async bootRescue(server) {
+      await node(server).powerOff();
+      // A kernel answers there, and nothing of the machine's own runs.
+      await machines.byServer(server.id)?.host.setCondition('refusing');
+    },
     routed: (floatingIP, server) =>
       fabric.route(floatingIP.ip, server === undefined ? undefined : machines.byServer(server.id)?.host),
     async firewallChanged(server, rules) {
