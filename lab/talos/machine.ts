@@ -3,6 +3,7 @@ import path from 'node:path';
 import { readConfig } from './config/read.ts';
 import { type Ailments, clockOf, factsOf } from './ailments.ts';
 import type { ConfigVerdict, Derived, NodeFacts } from './config/types.ts';
+import type { KeptNode } from './life/kept.ts';
 import { timingsAt, type Timings } from './timings.ts';
 import type { MachineFacts, NodePorts, NodeStage } from './types.ts';
 
@@ -62,6 +63,8 @@ export interface Machine {
   readonly nodeId: string;
   /** What is wrong with it on purpose. */
   readonly ailments: Ailments;
+  /** Where it goes on from, when its world was kept; until it goes down. */
+  kept: KeptNode | undefined;
   stage: NodeStage;
   bootTime: Date;
   bootId: string;
@@ -116,6 +119,7 @@ export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker
     },
     nodeId: nodeIdOf(own.hostname, own.privateIPv4),
     ailments,
+    kept: undefined,
     stage: 'off',
     bootTime: ports.clock.wall(),
     bootId: '',
@@ -160,6 +164,7 @@ export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker
       return { ...verdict, derived: ailments.derived(verdict.derived) };
     },
     forget() {
+      machine.kept = undefined;
       machine.active = undefined;
       machine.claims.clear();
       machine.earlier.clear();

@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import type { EtcdBegin } from './control-plane/etcd.ts';
 import { persist } from './apply/apply.ts';
 import { makeFolders } from './files.ts';
+import { keptOf } from './life/kept.ts';
 import { createUptime, type Uptime } from './life/uptime.ts';
 import { createMachine } from './machine.ts';
 import { unmetConditions } from './resources/runtime.ts';
@@ -104,6 +105,15 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
       });
     },
     info: () => infoOf(),
+    keep: () => keptOf(machine, uptime, first),
+    resume: (kept) =>
+      inTurn(async () => {
+        await makeFolders([ports.dir, machine.paths.logs]);
+        first = kept.first;
+        machine.kept = kept;
+        if (kept.stage === 'off') await host.setCondition('off');
+        else await up({ kind: 'restart', first });
+      }),
     inside: {
       machine,
       get uptime() {

@@ -5,6 +5,7 @@ import type { Parts } from '../kubernetes/types.ts';
 import type { Audit } from '../world/audit.ts';
 import type { Uptime } from './life/uptime.ts';
 import type { Machine } from './machine.ts';
+import type { KeptNode } from './life/kept.ts';
 import type { TalosKnobs } from './timings.ts';
 
 export type TalosVersion = 'v1.11.6' | 'v1.12.11' | 'v1.13.9' | 'v1.14.0-rc.1';
@@ -110,6 +111,10 @@ export interface LabNode {
   /** The machine is no more: everything it ran is ended, its folder is removed. */
   destroy(): Promise<void>;
   info(): NodeInfo;
+  /** What its disk does not hold; undefined while it is on its way from one stage to another. */
+  keep(): KeptNode | undefined;
+  /** In a world that was kept, with its disk in place: goes on from where it was, without the time of a boot. */
+  resume(kept: KeptNode): Promise<void>;
   /** For the lab's faults, which lay hands on a machine from inside. */
   readonly inside: NodeInside;
 }
