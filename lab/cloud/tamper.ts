@@ -9,8 +9,9 @@ export interface CloudTamper {
   floatingIPs(): readonly CloudFloatingIP[];
   /** Assigns it, or to nobody, and leads it there. */
   move(id: number, server: number | null): Promise<void>;
-  /** Takes it out of the project's record; gives the way back. Where it leads stays. */
-  hide(id: number): (() => void) | undefined;
+  /** Takes it out of the project's record, for `unhide`. Where it leads stays. */
+  hide(id: number): FloatingIP | undefined;
+  unhide(fip: FloatingIP): void;
   isProtected(id: number): boolean;
   protect(id: number, on: boolean): void;
   /** Leads it where the record says. */
@@ -45,16 +46,16 @@ export function createTamper({ project, options }: Pick<CloudContext, 'project' 
     },
     hide(id) {
       const fip = project.floatingIPs.get(id);
-      if (fip === undefined) return undefined;
-      project.floatingIPs.delete(id);
-      return () => {
-        // A server that is gone meanwhile took its assignment with it.
-        if (fip.server !== null && !project.servers.has(fip.server)) fip.server = null;
-        project.floatingIPs.set(id, fip);
-        const inOrder = all().toSorted((a, b) => a.id - b.id);
-        project.floatingIPs.clear();
-        for (const each of inOrder) project.floatingIPs.set(each.id, each);
-      };
+      if (fip !== undefined) project.floatingIPs.delete(id);
+      return fip;
+    },
+    unhide(fip) {
+      // A server that is gone meanwhile took its assignment with it.
+      if (fip.server !== null && !project.servers.has(fip.server)) fip.server = null;
+      project.floatingIPs.set(fip.id, fip);
+      const inOrder = all().toSorted((a, b) => a.id - b.id);
+      project.floatingIPs.clear();
+      for (const each of inOrder) project.floatingIPs.set(each.id, each);
     },
     isProtected: (id) => project.floatingIPs.get(id)?.protection.delete === true,
     protect(id, on) {

@@ -1,5 +1,5 @@
 import { fc, test } from '@fast-check/vitest';
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { createFaults } from './registry.ts';
 import type { Standing } from './types.ts';
@@ -50,6 +50,24 @@ describe('a fault', () => {
     await faults.clear();
     expect(held?.signal.aborted).toBe(true);
     expect(faults.show()).toEqual([]);
+  });
+
+  test('that was kept is set again in another world, with what it has done, what it may still do and when it ends', async () => {
+    const before = pile();
+    await before.faults.set({ kind: 'status', parameters: { count: 3 } });
+    await before.faults.set({ kind: 'standing', parameters: { duration: 300 } });
+    await before.faults.set({ kind: 'standing', parameters: {} });
+    before.faults.take('status', all);
+    const saved = before.faults.save();
+    const shown = before.faults.show();
+
+    const { faults, things } = pile();
+    await faults.load(structuredClone(saved));
+    expect(faults.show()).toEqual(shown);
+    expect(things).toEqual(['f2', 'f3']);
+    expect((await faults.set({ kind: 'status', parameters: {} })).id).toBe('f4');
+    await faults.clear('f3');
+    await vi.waitFor(() => expect(things).toEqual([]));
   });
 
   test('the first that matches is taken; the others keep their count', async () => {

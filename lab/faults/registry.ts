@@ -16,8 +16,24 @@ export interface Faults {
   active(kind: string): readonly Fault[];
   /** Something was hit that `active` had told of. */
   hit(fault: Fault): void;
+  /** All of them as they can be kept; plain data. */
+  save(): SavedFaults;
+  /** Sets again what was kept, in a world that was kept with it; what cannot be is told in its notes. */
+  load(saved: SavedFaults): Promise<void>;
   /** Forgets all without undoing anything: the world ends. */
   close(): void;
+}
+
+export interface SavedFaults {
+  readonly last: number;
+  readonly faults: readonly (Pick<
+    Entry,
+    'id' | 'kind' | 'parameters' | 'setAt' | 'until' | 'state' | 'hits' | 'left' | 'notes'
+  > & {
+    /** It stands in the world. */
+    readonly stands: boolean;
+    readonly memory?: unknown;
+  })[];
 }
 
 interface Entry extends Fault {
@@ -33,7 +49,8 @@ interface Entry extends Fault {
 /** `begin` brings a fault that changes the world into force; undefined for one that only waits to be taken. */
 export function createFaults(ports: {
   readonly clock: Clock;
-  readonly begin: (fault: Fault) => Promise<Standing | undefined>;
+  /** `memory`: what a standing fault told of itself, where its world was kept. */
+  readonly begin: (fault: Fault, memory?: unknown) => Promise<Standing | undefined>;
 }): Faults {
   const { clock } = ports;
   const entries = new Map<string, Entry>();
@@ -80,6 +97,13 @@ export function createFaults(ports: {
     if (entry.left <= 0) entry.state = 'spent';
   };
 
+  const endAfter = (entry: Entry, ms: number): void => {
+    clock
+      .sleep(ms, entry.signal)
+      .then(() => inTurn(() => finish(entry)))
+      .catch(() => {});
+  };
+
   const activeOf = (kind: string): Entry[] =>
     [...entries.values()].filter((entry) => entry.kind === kind && entry.state === 'active');
 
@@ -117,12 +141,7 @@ export function createFaults(ports: {
           entry.state = 'spent';
           entry.hits = 1;
         }
-        if (typeof duration === 'number') {
-          clock
-            .sleep(duration, end.signal)
-            .then(() => inTurn(() => finish(entry)))
-            .catch(() => {});
-        }
+        if (typeof duration === 'number') endAfter(entry, duration);
         return reportOf(entry);
       }),
     clear: (id) =>
@@ -148,6 +167,40 @@ export function createFaults(ports: {
       const entry = entries.get(fault.id);
       if (entry !== undefined) count(entry);
     },
+    save: () => ({
+      last,
+      faults: [...entries.values()].map(({ end: _end, signal: _signal, standing, ...kept }) => ({
+        ...kept,
+        stands: standing !== undefined,
+        memory: standing?.memory,
+      })),
+    }),
+    load: (saved) =>
+      inTurn(async () => {
+        last = saved.last;
+        for (const { stands, memory, ...kept } of saved.faults) {
+          const end = new AbortController();
+          const { until, left } = kept;
+          const entry: Entry = {
+            ...kept,
+            until,
+            left,
+            end,
+            signal: end.signal,
+            standing: undefined,
+            notes: [...kept.notes],
+          };
+          entries.set(entry.id, entry);
+          if (entry.state === 'spent' && !stands) continue;
+          try {
+            entry.standing = await ports.begin(entry, memory);
+          } catch (error) {
+            entry.state = 'spent';
+            entry.notes.push(`not set again: ${textOf(error)}`);
+          }
+          if (until !== undefined) endAfter(entry, Math.max(0, until - clock.wall().getTime()));
+        }
+      }),
     close() {
       for (const entry of entries.values()) entry.end.abort();
       entries.clear();

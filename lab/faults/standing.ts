@@ -23,15 +23,22 @@ export interface StandingPorts {
   readonly nodes?: NodeHands | undefined;
 }
 
-/** Brings a fault that changes the world into force, and says how it is put right. The others are asked for when needed. */
-export async function beginStanding(fault: Fault, ports: StandingPorts): Promise<Standing | undefined> {
+/**
+ * Brings a fault that changes the world into force, and says how it is put right. The others are asked for when needed.
+ * `memory`: it has changed the world already, which was kept since; only the way back is made anew.
+ */
+export async function beginStanding(
+  fault: Fault,
+  ports: StandingPorts,
+  memory?: unknown,
+): Promise<Standing | undefined> {
   switch (fault.kind) {
     case 'address-moved':
     case 'address-deleted':
     case 'address-unprotected':
     case 'address-foreign':
     case 'address-unrouted':
-      return beginAddress(fault, addressOf(fault, ports), ports);
+      return beginAddress(fault, ports, memory as AddressMemory | undefined);
     case 'action-without-effect':
       return {
         note: 'addresses are led where the record says when it is cleared; power actions that did not happen stay undone',
@@ -63,16 +70,27 @@ export async function beginStanding(fault: Fault, ports: StandingPorts): Promise
   }
 }
 
-async function beginAddress(fault: Fault, fip: CloudFloatingIP, ports: StandingPorts): Promise<Standing> {
+interface AddressMemory {
+  readonly fip: CloudFloatingIP;
+  /** Of an address that was moved. */
+  readonly to?: { readonly id: number; readonly name: string };
+  /** Of one that was taken out. */
+  readonly hidden?: Parameters<CloudTamper['unhide']>[0];
+  readonly wasProtected?: boolean;
+}
+
+async function beginAddress(fault: Fault, ports: StandingPorts, memory?: AddressMemory): Promise<Standing> {
   const { tamper } = ports;
+  const fip = memory?.fip ?? addressOf(fault, ports);
   const now = (): CloudFloatingIP | undefined => tamper.floatingIP(String(fip.id));
   const nameOf = (id: number | null): string =>
     id === null ? 'nobody' : (ports.servers().find((server) => server.id === id)?.name ?? `server ${id}`);
   switch (fault.kind) {
     case 'address-moved': {
-      const to = strangerOf(fault, fip, ports);
-      await tamper.move(fip.id, to.id);
+      const to = memory?.to ?? strangerOf(fault, fip, ports);
+      if (memory === undefined) await tamper.move(fip.id, to.id);
       return {
+        memory: { fip, to } satisfies AddressMemory,
         note: `${fip.ip} was moved from ${nameOf(fip.server)} to ${to.name}`,
         undo: async () => {
           const current = now();
@@ -86,21 +104,23 @@ async function beginAddress(fault: Fault, fip: CloudFloatingIP, ports: StandingP
     }
     case 'address-deleted':
     case 'address-foreign': {
-      const back = tamper.hide(fip.id);
+      const hidden = memory?.hidden ?? tamper.hide(fip.id);
       if (fault.kind === 'address-deleted') await ports.leadNowhere(fip.ip);
       return {
         note: `${fip.ip} (id ${fip.id}) is no longer in the project`,
+        memory: { fip, ...(hidden && { hidden }) } satisfies AddressMemory,
         undo: async () => {
-          back?.();
+          if (hidden !== undefined) tamper.unhide(hidden);
           await tamper.reroute(fip.id);
           return undefined;
         },
       };
     }
     case 'address-unprotected': {
-      const was = tamper.isProtected(fip.id);
+      const was = memory?.wasProtected ?? tamper.isProtected(fip.id);
       tamper.protect(fip.id, false);
       return {
+        memory: { fip, wasProtected: was } satisfies AddressMemory,
         note: was ? `${fip.ip} can be deleted` : `${fip.ip} was not protected before`,
         undo: async () => {
           if (was) tamper.protect(fip.id, true);

@@ -76,6 +76,8 @@ export interface FaultReport {
 export type Undo = () => Promise<string | undefined>;
 export interface Standing {
   readonly note: string;
+  /** What its undoing has to know (plain data), where the world it was set in no longer tells: for a world that was kept. */
+  readonly memory?: unknown;
   /** It happened and is over: there is nothing to put right. */
   readonly over?: true;
   readonly undo: Undo;

@@ -47,17 +47,21 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
   const host = (name: string): FabricHost | undefined => ports.hosts().find((each) => each.name === name);
   const registry: Faults = createFaults({
     clock,
-    begin: (fault) =>
-      beginStanding(fault, {
-        tamper: ports.cloud().tamper,
-        servers: () => ports.cloud().servers(),
-        condition: (node) => host(node)?.condition,
-        setCondition: async (node, condition) => host(node)?.setCondition(condition),
-        leadNowhere: (address) => fabric.route(address, undefined),
-        strangers: ports.strangers?.(),
-        network: async () => fabric.disturb?.(disturbancesOf(registry)),
-        nodes: ports.patients && { clock, patients: ports.patients, tamper: ports.cloud().tamper },
-      }),
+    begin: (fault, memory) =>
+      beginStanding(
+        fault,
+        {
+          tamper: ports.cloud().tamper,
+          servers: () => ports.cloud().servers(),
+          condition: (node) => host(node)?.condition,
+          setCondition: async (node, condition) => host(node)?.setCondition(condition),
+          leadNowhere: (address) => fabric.route(address, undefined),
+          strangers: ports.strangers?.(),
+          network: async () => fabric.disturb?.(disturbancesOf(registry)),
+          nodes: ports.patients && { clock, patients: ports.patients, tamper: ports.cloud().tamper },
+        },
+        memory,
+      ),
   });
   return {
     registry,
