@@ -17,6 +17,8 @@ export interface Fabric {
   readonly limits: readonly string[];
   /** Where its private addresses lie: the cloud's private network. */
   readonly privateRange: string;
+  /** It carries IPv6: `route` takes a prefix of 64 bits in CIDR form too, and machines claim addresses out of it. */
+  readonly ipv6?: boolean;
   /** A fresh address of this fabric. Public, private and floating ones are drawn at random; none is given twice. */
   allocate(purpose: 'public' | 'private' | 'floating' | 'service'): string;
   /** What a later fabric has to know to be the same network. */

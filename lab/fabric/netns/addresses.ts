@@ -21,6 +21,19 @@ export const CLIENT_ADDRESS = '198.19.191.10';
 /** The source of what the lab's own process sends without a machine's address. */
 export const LAB_ADDRESS = '198.19.255.2';
 
+/** IPv6 of the lab: the range for documentation (RFC 3849), out of which the cloud gives prefixes of 64 bits. */
+export const PUBLIC_RANGE_6 = '2001:db8::/32';
+export const CLIENT_ADDRESS_6 = '2001:db8:0:c11e::10';
+/** On every public link: Hetzner's gateway, and the end of the machine or client. */
+export const GATEWAY_6 = 'fe80::1';
+export const NEXT_HOP_6 = 'fe80::2';
+
+/** Behind machine `number`: where the lab listens for it, and the machine's own end of that link. */
+export const behind6 = (number: number) => ({
+  hidden: `fd66:6c61:6200:${number.toString(16)}::1`,
+  machineEnd: `fd66:6c61:6200:${number.toString(16)}::2`,
+});
+
 type Part = Parameters<Fabric['allocate']>[0] | 'hidden';
 
 /** Prefix and inclusive third octets of each part. */
@@ -65,6 +78,8 @@ export function createPool(random: Random, before: readonly string[] = []): Pool
     given: () => [...given].filter((address) => !address.startsWith(`${PARTS.hidden.prefix}.`)),
   });
 }
+
+export const isIPv6 = (address: string): boolean => address.includes(':');
 
 /** Which of a machine's links an address belongs on. Names as Hetzner's servers with a Talos image have them. */
 export const linkOf = (address: string): 'enp1s0' | 'enp7s0' => (address.startsWith('10.0.') ? 'enp7s0' : 'enp1s0');

@@ -55,8 +55,15 @@ export const SETTINGS = [
   'ipv4/conf/default/rp_filter=0',
   'ipv4/conf/all/route_localnet=1',
   'ipv4/conf/all/accept_local=1',
-  'ipv6/conf/all/disable_ipv6=1',
-  'ipv6/conf/default/disable_ipv6=1',
+  'ipv6/conf/all/disable_ipv6=0',
+  'ipv6/conf/default/disable_ipv6=0',
+  'ipv6/conf/all/forwarding=1',
+  // Nobody else is on these links: an address is used at once, and stays on a link that goes down, as an IPv4 one does.
+  'ipv6/conf/all/accept_dad=0',
+  'ipv6/conf/default/accept_dad=0',
+  'ipv6/conf/all/keep_addr_on_down=1',
+  'ipv6/conf/default/keep_addr_on_down=1',
+  'ipv6/conf/default/accept_ra=0',
 ];
 
 const settle = SETTINGS.map((setting) => {

@@ -1,17 +1,27 @@
 import type { FirewallRule, IngressPolicy } from '../types.ts';
 
-const isIPv4 = (cidr: string): boolean => !cidr.includes(':');
+const FAMILIES = [
+  { key: 'ip', name: 'ipv4', any: '0.0.0.0/0', icmp: 'icmp', has: (cidr: string) => !cidr.includes(':') },
+  { key: 'ip6', name: 'ipv6', any: '::/0', icmp: 'icmpv6', has: (cidr: string) => cidr.includes(':') },
+] as const;
+type Family = (typeof FAMILIES)[number];
+
 const setOf = (members: readonly string[]): string => `{ ${members.join(', ')} }`;
 
-/** One rule as nftables says it; undefined where it speaks of IPv6 only, which these networks do not have. */
-function clauseOf(rule: FirewallRule): string | undefined {
+/** One rule as nftables says it: a line for each family it names, or for each of its networks. */
+function clausesOf(rule: FirewallRule): readonly string[] {
   const { direction, protocol, port } = rule;
-  const cidrs = (direction === 'in' ? rule.sourceIPs : rule.destinationIPs).filter(isIPv4);
-  if (cidrs.length === 0) return undefined;
+  const cidrs = direction === 'in' ? rule.sourceIPs : rule.destinationIPs;
   const side = direction === 'in' ? 'saddr' : 'daddr';
-  const address = cidrs.includes('0.0.0.0/0') ? '' : `ip ${side} ${setOf(cidrs)} `;
-  const what = port === null || port === 'any' ? `meta l4proto ${protocol}` : `${protocol} dport ${port}`;
-  return `${address}${what} return`;
+  return FAMILIES.flatMap(({ key, name, any, icmp, has }) => {
+    // A rule for ICMP means that of both families: Hetzner names no other.
+    const kind = protocol === 'icmp' ? icmp : protocol;
+    const what = port === null || port === 'any' ? `meta l4proto ${kind}` : `${kind} dport ${port}`;
+    const own = cidrs.filter(has);
+    return own.includes(any)
+      ? [`meta nfproto ${name} ${what} return`]
+      : own.map((cidr) => `${key} ${side} ${cidr} ${what} return`);
+  });
 }
 
 /**
@@ -22,10 +32,10 @@ function clauseOf(rule: FirewallRule): string | undefined {
 export function firewallChains(number: number, rules: readonly FirewallRule[]): string {
   const chain = (direction: 'in' | 'out'): string => {
     const own = rules.filter((rule) => rule.direction === direction);
-    const lines = own.map(clauseOf).filter((line) => line !== undefined);
     // Without a rule for what goes out, everything may.
     const rest = direction === 'out' && own.length === 0 ? 'return' : 'drop';
-    return `  chain ${direction}${number} {\n    ${['ct state established,related return', ...lines, rest].join('\n    ')}\n  }\n`;
+    const lines = ['ct state established,related return', ...own.flatMap(clausesOf), rest];
+    return `  chain ${direction}${number} {\n    ${lines.join('\n    ')}\n  }\n`;
   };
   return chain('in') + chain('out');
 }
@@ -36,19 +46,21 @@ export const firewallJumps = (number: number): readonly string[] => [
 ];
 
 /**
- * Talos' ingress firewall for new connections to the machine's processes. Where the default blocks, a rule lets its
- * subnets in; where it accepts, a rule shuts out everybody else from its ports. Talos drops, it does not refuse.
+ * Talos' ingress firewall for new connections to the machine's processes, in the words of one family. Where the default
+ * blocks, a rule lets its subnets in; where it accepts, a rule shuts out everybody else from its ports. Talos drops, it
+ * does not refuse.
  */
-export function ingressLines(policy: IngressPolicy): readonly string[] {
+export function ingressLines(policy: IngressPolicy, of: Family['key']): readonly string[] {
+  const has = of === 'ip6' ? FAMILIES[1].has : FAMILIES[0].has;
   const lines = policy.rules.flatMap(({ protocol, ports, from }) => {
     const portsText =
       ports.length === 0
         ? `meta l4proto ${protocol}`
         : `meta l4proto ${protocol} ct original proto-dst ${setOf(ports)}`;
-    const sources = from.filter(({ subnet }) => isIPv4(subnet));
+    const sources = from.filter(({ subnet }) => has(subnet));
     const allowed = sources.map(({ subnet, except }) => {
-      const not = except === undefined || except === '' ? '' : ` ip saddr != ${except}`;
-      return `ip saddr ${subnet}${not} ${portsText} return`;
+      const not = except === undefined || except === '' ? '' : ` ${of} saddr != ${except}`;
+      return `${of} saddr ${subnet}${not} ${portsText} return`;
     });
     return policy.otherwise === 'block' ? allowed : [...allowed, `${portsText} drop`];
   });

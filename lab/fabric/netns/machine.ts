@@ -1,8 +1,19 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { FabricHost, HostCondition, IngressPolicy } from '../types.ts';
-import { linkOf, MACHINE_END, PRIVATE_GATEWAY, PRIVATE_RANGE, PUBLIC_GATEWAY } from './addresses.ts';
+import {
+  behind6,
+  GATEWAY_6,
+  isIPv6,
+  linkOf,
+  MACHINE_END,
+  NEXT_HOP_6,
+  PRIVATE_GATEWAY,
+  PRIVATE_RANGE,
+  PUBLIC_GATEWAY,
+} from './addresses.ts';
 import { ip, makePlace, nft, type Place, run } from './commands.ts';
+import type { Relays } from './relays.ts';
 import { HANG_PORT, machineRules, senderRules } from './rules.ts';
 
 export interface MachinePorts {
@@ -11,12 +22,15 @@ export interface MachinePorts {
   readonly number: number;
   readonly dir: string;
   readonly hidden: string;
+  /** Whether this kernel has IPv6. */
+  readonly ipv6: boolean;
   /** Undefined where this process may not give a child another group. */
   readonly group: number | undefined;
   readonly here: Place;
   readonly router: Place;
   /** Makes a listener that accepts and says nothing. */
   readonly hang: (address: string, port: number) => Promise<void>;
+  readonly relays: Relays;
   readonly removed: (machine: NetnsMachine) => void;
   /** Addresses that are led to this machine. */
   readonly leading: (machine: NetnsMachine) => readonly string[];
@@ -39,7 +53,10 @@ const NEXT_HOP = { p: '169.254.78.1', v: '169.254.79.1' } as const;
 
 /** A machine in a namespace of its own, with a public and a private link to the router, and one to the lab's processes. */
 export function createMachine(ports: MachinePorts): NetnsMachine {
-  const { name, number, hidden, group, here, router } = ports;
+  const { name, number, hidden, group, here, router, relays } = ports;
+  const behind = behind6(number);
+  const hidden6 = ports.ipv6 ? behind.hidden : undefined;
+  const six = (lines: readonly string[]): readonly string[] => (ports.ipv6 ? lines : []);
   const place = { file: path.join(ports.dir, `machine-${number}`) };
   const claims = new Set<string>();
   const opened = new Set<number>();
@@ -48,7 +65,8 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
   let runs = 1;
   let ingress: IngressPolicy | undefined;
 
-  const rules = (): string => machineRules({ hidden, condition, claimed: claims, open: opened, run: runs, ingress });
+  const rules = (): string =>
+    machineRules({ hidden, hidden6, condition, claimed: claims, open: opened, run: runs, ingress });
   /** What the kernel forgets when a link goes down. */
   const linksUp = [
     'link set enp1s0 up',
@@ -56,13 +74,17 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
     `route replace default via ${PUBLIC_GATEWAY} dev enp1s0 onlink`,
     `route replace ${PRIVATE_GATEWAY}/32 dev enp7s0`,
     `route replace ${PRIVATE_RANGE} via ${PRIVATE_GATEWAY} dev enp7s0`,
+    ...six([`addr replace ${NEXT_HOP_6}/64 dev enp1s0 nodad`, `route replace default via ${GATEWAY_6} dev enp1s0`]),
   ];
+  const bind = (address: string): string =>
+    isIPv6(address) ? `${address}/64 dev enp1s0 nodad` : `${address}/32 dev ${linkOf(address)}`;
 
   const make = async (): Promise<void> => {
     await makePlace(place.file);
     await ip(here, [
       `link add b${number} type veth peer name lab0 netns ${place.file}`,
       `link set b${number} up`,
+      ...six([`addr add ${behind.hidden}/64 dev b${number} nodad`]),
       `route add table ${table} default via ${MACHINE_END} dev b${number} onlink`,
       `rule add from ${hidden} pref ${table} table ${table}`,
       ...(group === undefined ? [] : [`rule add fwmark ${group} pref ${table} table ${table}`]),
@@ -73,6 +95,7 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
       `link add v${number} type veth peer name enp7s0 netns ${place.file}`,
       `link set p${number} up`,
       `link set v${number} up`,
+      ...six([`addr add ${GATEWAY_6}/64 dev p${number} nodad`]),
     ]);
     await ip(place, [
       'link set lo up',
@@ -81,6 +104,7 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
       `addr add ${NEXT_HOP.p}/32 dev enp1s0 scope link`,
       `addr add ${NEXT_HOP.v}/32 dev enp7s0 scope link`,
       `route add ${hidden}/32 dev lab0`,
+      ...six([`addr add ${behind.machineEnd}/64 dev lab0 nodad`]),
       ...linksUp,
     ]);
     await nft(place, rules());
@@ -113,7 +137,10 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
       inTurn(async () => {
         const before = condition;
         condition = next;
-        if (next === 'hung') await ports.hang(hidden, HANG_PORT);
+        if (next === 'hung') {
+          await ports.hang(hidden, HANG_PORT);
+          if (hidden6 !== undefined) await ports.hang(hidden6, HANG_PORT);
+        }
         if (before === 'off' && next !== 'off') runs += 1;
         if (next === 'off') await ip(place, ['link set enp1s0 down', 'link set enp7s0 down']);
         await nft(place, rules());
@@ -124,24 +151,26 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
         if (claims.has(address)) return;
         claims.add(address);
         await nft(place, rules());
-        await ip(place, [`addr replace ${address}/32 dev ${linkOf(address)}`]);
+        await ip(place, [`addr replace ${bind(address)}`]);
       }),
     unclaim: (address) =>
       inTurn(async () => {
         if (!claims.delete(address)) return;
-        await ip(place, [`addr del ${address}/32 dev ${linkOf(address)}`]);
+        await ip(place, [`addr del ${bind(address).replace(' nodad', '')}`]);
         await nft(place, rules());
       }),
     open: (port) =>
       inTurn(async () => {
         if (opened.has(port)) return;
         opened.add(port);
+        if (hidden6 !== undefined) await relays.open(hidden6, port, hidden);
         await nft(place, rules());
       }),
     shut: (port) =>
       inTurn(async () => {
         if (!opened.delete(port)) return;
         await nft(place, rules());
+        if (hidden6 !== undefined) relays.shut(hidden6, port);
       }),
     ingress: (policy) =>
       inTurn(async () => {
@@ -156,6 +185,7 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
     discard: () =>
       inTurn(async () => {
         ports.removed(machine);
+        if (hidden6 !== undefined) for (const port of opened) relays.shut(hidden6, port);
         await ip(here, [
           `rule del pref ${table}`,
           ...(group === undefined ? [] : [`rule del pref ${table}`]),

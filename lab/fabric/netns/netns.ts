@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
@@ -5,18 +6,24 @@ import type { Random } from '../../../src/base/random.ts';
 import type { Disturbance, Fabric, FabricHost, FirewallRule } from '../types.ts';
 import {
   CLIENT_ADDRESS,
+  CLIENT_ADDRESS_6,
   createPool,
+  GATEWAY_6,
   HIDDEN_RANGE,
+  isIPv6,
   LAB_ADDRESS,
   linkOf,
+  NEXT_HOP_6,
   PRIVATE_GATEWAY,
   PRIVATE_RANGE,
   PUBLIC_GATEWAY,
   PUBLIC_RANGE,
+  PUBLIC_RANGE_6,
   SERVICE_RANGE,
 } from './addresses.ts';
 import { ip, makePlace, nft, type Place, run, settleHere } from './commands.ts';
 import { createMachine, type NetnsMachine } from './machine.ts';
+import { createRelays } from './relays.ts';
 import { routerRules } from './router-rules.ts';
 import { FIRST_GROUP, LAB_RULES } from './rules.ts';
 import { assertOwnNetwork } from './unshared.ts';
@@ -41,8 +48,12 @@ const LIMITS: readonly string[] = [
   'Addresses are reachable inside the lab only: `fairlead lab exec --from client -- CMD`, or `--from NODE`.',
   'The processes of all machines live in one namespace behind them; what they receive and send passes the kernel of their machine. Built-in etcd members speak to each other inside the lab’s process instead: no link cuts them.',
   'A hung machine accepts on every port of a control plane, also on one nothing listened on.',
-  'There is no IPv6 and no latency. Rules of firewalls that name IPv6 alone say nothing here.',
+  'There is no latency.',
 ];
+
+const WITH_IPV6 =
+  'Processes of nodes and balancers listen on IPv4: what comes to them over IPv6 is passed on by the lab and seems to come from the machine itself, and they begin nothing over IPv6. Private networks, the cloud’s API and the name server have IPv4 alone.';
+const NO_IPV6 = 'There is no IPv6: this kernel has none.';
 
 const UNGROUPED =
   'In the user namespace of an ordinary user, a real etcd or API server cannot be told apart by its group: what it sends leaves from the cloud’s side, not through its machine, and etcd peers skip the check of the client SAN.';
@@ -61,6 +72,8 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
   const here: Place = { file: undefined };
   const router = { file: path.join(dir, 'router') };
   const client = { file: path.join(dir, 'client') };
+  const ipv6 = existsSync('/proc/sys/net/ipv6');
+  const six = (lines: readonly string[]): readonly string[] => (ipv6 ? lines : []);
   await Promise.all([makePlace(router.file), makePlace(client.file), settleHere()]);
   const grouped = await mayGroup();
   await nft(
@@ -95,12 +108,22 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
     // What leads nowhere vanishes.
     `route add blackhole ${PUBLIC_RANGE}`,
     `route add blackhole ${PRIVATE_RANGE}`,
+    ...six([
+      `route add blackhole ${PUBLIC_RANGE_6}`,
+      `addr add ${GATEWAY_6}/64 dev client nodad`,
+      `route add ${CLIENT_ADDRESS_6}/128 via ${NEXT_HOP_6} dev client`,
+    ]),
   ]);
   await ip(client, [
     'link set lo up',
     'link set eth0 up',
     `addr add ${CLIENT_ADDRESS}/32 dev eth0`,
     `route add default via ${PUBLIC_GATEWAY} dev eth0 onlink`,
+    ...six([
+      `addr add ${NEXT_HOP_6}/64 dev eth0 nodad`,
+      `addr add ${CLIENT_ADDRESS_6}/128 dev eth0 nodad`,
+      `route add default via ${GATEWAY_6} dev eth0`,
+    ]),
   ]);
 
   const pool = createPool(random, options.given);
@@ -121,10 +144,13 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
   };
 
   const silence = silentListeners();
+  const relays = createRelays();
+  const limits = [...LIMITS, ipv6 ? WITH_IPV6 : NO_IPV6, ...(grouped ? [] : [UNGROUPED])];
 
   return {
     kind: 'netns',
-    limits: grouped ? LIMITS : [...LIMITS, UNGROUPED],
+    limits,
+    ipv6,
     privateRange: PRIVATE_RANGE,
     allocate: (purpose) => pool(purpose),
     memory: () => ({ given: pool.given() }),
@@ -135,6 +161,8 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
         number: last,
         dir,
         hidden: pool('hidden'),
+        ipv6,
+        relays,
         group: grouped ? FIRST_GROUP + last : undefined,
         here,
         router,
@@ -155,9 +183,13 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
         await machine?.ready;
         const range = linkOf(address) === 'enp7s0' ? 'v' : 'p';
         await ip(router, [
-          machine === undefined
-            ? `route replace blackhole ${address}/32`
-            : `route replace ${address}/32 via ${machine.nextHop(range)} dev ${range}${machine.number} onlink`,
+          isIPv6(address)
+            ? machine === undefined
+              ? `route replace blackhole ${address}`
+              : `route replace ${address} via ${NEXT_HOP_6} dev p${machine.number}`
+            : machine === undefined
+              ? `route replace blackhole ${address}/32`
+              : `route replace ${address}/32 via ${machine.nextHop(range)} dev ${range}${machine.number} onlink`,
         ]);
         routes.set(address, machine);
       });
@@ -189,6 +221,7 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
       await Promise.all([...machines].map((machine) => machine.discard()));
       routes.clear();
       silence.close();
+      relays.close();
       await ip(here, ['link del cloud']);
       await run('umount', ['-l', dir]);
       await rm(dir, { recursive: true, force: true });

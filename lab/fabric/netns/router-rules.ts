@@ -17,12 +17,13 @@ export function routerRules(
   /** By number of the machine. */
   firewalls: ReadonlyMap<number, readonly FirewallRule[]>,
 ): string {
-  return `table ip lab
-delete table ip lab
-table ip lab {
+  return `table inet lab
+delete table inet lab
+table inet lab {
 ${[...firewalls].map(([number, rules]) => firewallChains(number, rules)).join('')}  chain output {
     type filter hook output priority filter; policy accept;
     icmp type destination-unreachable icmp code host-unreachable drop
+    icmpv6 type destination-unreachable drop
   }
   chain forwarding {
     type filter hook forward priority filter; policy accept;

@@ -7,34 +7,19 @@ import { promisify } from 'node:util';
 import { greeted, machine, PORT, type ScenarioWorld, type TestMachine, until } from '../scenarios.ts';
 import type { FirewallRule } from '../types.ts';
 import { CLIENT_ADDRESS } from './addresses.ts';
+import { DIAL, dialFrom } from './dialling.ts';
 import type { NetnsFabric } from './netns.ts';
 
 const execute = promisify(execFile);
 
-type World = ScenarioWorld & { readonly net: NetnsFabric };
+export type NetnsWorld = ScenarioWorld & { readonly net: NetnsFabric };
 export interface NetnsScenario {
   readonly name: string;
-  run(world: World): Promise<void>;
-}
-
-const DIAL = `
-const socket = require('node:net').connect({ host: process.argv[1], port: ${PORT}, timeout: 1000 });
-socket.setEncoding('utf8');
-for (const end of ['data', 'error', 'timeout']) socket.on(end, (what) => {
-  console.log(what?.code ?? what?.trim?.() ?? 'silence');
-  process.exit();
-});`;
-
-/** Dials from inside one place of the lab; gives the greeting, an error's code, or `silence` after a second. */
-async function dialFrom(net: NetnsFabric, place: string, address: string): Promise<string> {
-  const file = net.fileOf(place);
-  assert.ok(file, `there is no place ${place}`);
-  const command = [`--net=${file}`, process.execPath, '--eval', DIAL, address];
-  return (await execute('nsenter', command, { timeout: 10_000 })).stdout.trim();
+  run(world: NetnsWorld): Promise<void>;
 }
 
 /** Also with a private address. */
-async function withPrivate({ net }: World, of: TestMachine): Promise<string> {
+async function withPrivate({ net }: NetnsWorld, of: TestMachine): Promise<string> {
   const address = net.allocate('private');
   await of.host.claim(address);
   await net.route(address, of.host);
