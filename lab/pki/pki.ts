@@ -72,7 +72,7 @@ export async function issue(authority: KeyPair, leaf: LeafSpec): Promise<KeyPair
     new ExtendedKeyUsageExtension(leaf.usages.map((usage) => USAGES[usage])),
     new BasicConstraintsExtension(false, undefined, true),
     await SubjectKeyIdentifierExtension.create(publicKey),
-    await AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+    await authorityKeyIdentifier(issuer),
   ];
   const names = [
     ...(leaf.dnsNames ?? []).map((value) => ({ type: 'dns' as const, value })),
@@ -91,6 +91,17 @@ export async function issue(authority: KeyPair, leaf: LeafSpec): Promise<KeyPair
     extensions,
   });
   return { cert: pemOf(cert), key: exportKey(keys.privateKey) };
+}
+
+/**
+ * The authority's own key identifier, word for word: newer Go makes it from another digest than everyone else, and a
+ * certificate that names a different one does not chain.
+ */
+function authorityKeyIdentifier(issuer: X509Certificate): Promise<AuthorityKeyIdentifierExtension> {
+  const own = issuer.getExtension(SubjectKeyIdentifierExtension);
+  return own === null
+    ? AuthorityKeyIdentifierExtension.create(issuer.publicKey)
+    : Promise.resolve(new AuthorityKeyIdentifierExtension(own.keyId));
 }
 
 /** 127 random bits: a serial number is a positive integer. */
