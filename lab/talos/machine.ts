@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { ServiceStateEvent_Action, ServiceStateEventSchema } from './api/generated/machine/machine_pb.ts';
 import { readConfig } from './config/read.ts';
 import { type Ailments, clockOf, factsOf } from './ailments.ts';
 import type { ConfigVerdict, Derived, NodeFacts } from './config/types.ts';
 import type { KeptNode } from './life/kept.ts';
 import { timingsAt, type Timings } from './timings.ts';
-import type { MachineFacts, NodePorts, NodeStage } from './types.ts';
+import { createEventLog, type EventLog } from './events.ts';
+import type { MachineFacts, NodePorts, NodeStage, TalosVersion } from './types.ts';
 
 export interface ServiceEvent {
   readonly state: string;
@@ -41,6 +44,15 @@ export interface ActiveConfig {
   readonly warnings: readonly string[];
 }
 
+/** Talos keeps two releases on the disk: the one that runs, and the one before or after it. */
+export interface Releases {
+  running: TalosVersion;
+  /** Boots next. */
+  next: TalosVersion;
+  /** What a rollback goes back to. */
+  previous: TalosVersion | undefined;
+}
+
 /** Names of what lies on the machine's disk. */
 export interface Paths {
   readonly config: string;
@@ -55,7 +67,9 @@ export interface Paths {
 /** What a machine knows while it runs. Everything but `persistent` is memory: a power cut clears it. */
 export interface Machine {
   readonly facts: MachineFacts;
-  readonly role: 'control-plane' | 'worker';
+  /** Before there is a config: what its maker reckons with. Then what its config says. */
+  role: 'control-plane' | 'worker';
+  /** `version` is the one that runs. */
   readonly ports: NodePorts;
   readonly times: Timings;
   readonly paths: Paths;
@@ -66,6 +80,9 @@ export interface Machine {
   /** Where it goes on from, when its world was kept; until it goes down. */
   kept: KeptNode | undefined;
   stage: NodeStage;
+  /** The Talos releases on its disk. */
+  readonly releases: Releases;
+  readonly events: EventLog;
   bootTime: Date;
   bootId: string;
   active: ActiveConfig | undefined;
@@ -82,6 +99,7 @@ export interface Machine {
   etcdMemberId: bigint | undefined;
   readonly recentLog: string[];
   log(line: string): void;
+  onLog(listener: (line: string) => void): () => void;
   /** Something that a resource shows has changed. */
   changed(): void;
   onChange(listener: () => void): () => void;
@@ -91,6 +109,16 @@ export interface Machine {
   forget(): void;
 }
 
+const ACTIONS: Readonly<Record<string, ServiceStateEvent_Action>> = {
+  Waiting: ServiceStateEvent_Action.WAITING,
+  Preparing: ServiceStateEvent_Action.PREPARING,
+  Running: ServiceStateEvent_Action.RUNNING,
+  Stopping: ServiceStateEvent_Action.STOPPING,
+  Finished: ServiceStateEvent_Action.FINISHED,
+  Failed: ServiceStateEvent_Action.FAILED,
+  Skipped: ServiceStateEvent_Action.SKIPPED,
+};
+
 const LOG_LINES = 2_000;
 
 /** Discovery's name of a machine. Talos draws it at random; here every machine can tell that of its peers. */
@@ -99,9 +127,17 @@ export const nodeIdOf = (name: string, privateIPv4: string): string =>
 
 export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker', given: NodePorts): Machine {
   const ailments: Ailments = {};
-  const ports: NodePorts = { ...given, clock: clockOf(given.clock, ailments) };
+  const releases: Releases = { running: given.version, next: given.version, previous: undefined };
+  const ports: NodePorts = {
+    ...given,
+    clock: clockOf(given.clock, ailments),
+    get version() {
+      return releases.running;
+    },
+  };
   const facts = factsOf(own, ailments);
   const listeners = new Set<() => void>();
+  const readers = new Set<(line: string) => void>();
   const secrets = path.join(ports.dir, 'secrets');
   const machine: Machine = {
     facts,
@@ -121,6 +157,8 @@ export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker
     ailments,
     kept: undefined,
     stage: 'off',
+    releases,
+    events: createEventLog(ports.clock, ports.random),
     bootTime: ports.clock.wall(),
     bootId: '',
     active: undefined,
@@ -136,6 +174,11 @@ export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker
       machine.recentLog.push(`${ports.clock.wall().toISOString()} ${line}`);
       if (machine.recentLog.length > LOG_LINES) machine.recentLog.splice(0, LOG_LINES / 2);
       ports.log(line);
+      for (const reader of readers) reader(machine.recentLog.at(-1) ?? line);
+    },
+    onLog(listener) {
+      readers.add(listener);
+      return () => readers.delete(listener);
     },
     changed() {
       for (const listener of listeners) listener();
@@ -156,6 +199,12 @@ export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker
         known.healthy = healthy;
         known.events = [...known.events.slice(-9), event];
       }
+      machine.events.emit(ServiceStateEventSchema, {
+        service: id,
+        action: ACTIONS[state] ?? ServiceStateEvent_Action.RUNNING,
+        message,
+        health: { unknown: healthy === undefined, healthy: healthy === true, lastChange: timestampFromDate(at) },
+      });
       machine.changed();
     },
     derive(text) {
@@ -166,6 +215,8 @@ export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker
     forget() {
       machine.kept = undefined;
       machine.active = undefined;
+      machine.events.clear();
+      machine.recentLog.length = 0;
       machine.claims.clear();
       machine.earlier.clear();
       machine.services.clear();
@@ -182,6 +233,9 @@ export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker
 export function nodeFacts(machine: Machine): NodeFacts {
   const { facts } = machine;
   const own = facts.links.map((link) => ({ address: `${link.address}/32`, link: link.name }));
+  const [first] = facts.links;
+  if (facts.publicIPv6 !== undefined && first !== undefined)
+    own.push({ address: `${facts.publicIPv6}/64`, link: first.name });
   return {
     hostname: facts.hostname,
     links: facts.links.map(({ name, busPath, driver, hardwareAddr }) => ({ name, busPath, driver, hardwareAddr })),

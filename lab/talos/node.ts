@@ -1,10 +1,13 @@
 import { readFile, rm } from 'node:fs/promises';
 import type { EtcdBegin } from './control-plane/etcd.ts';
-import { persist } from './apply/apply.ts';
+import { clusterIdOf } from './apply/inputs.ts';
 import { makeFolders } from './files.ts';
 import { keptOf } from './life/kept.ts';
+import { bootRelease } from './life/releases.ts';
+import type { LifeRequest } from './life/request.ts';
 import { createUptime, type Uptime } from './life/uptime.ts';
 import { createMachine } from './machine.ts';
+import { readMetadata } from './platform.ts';
 import { unmetConditions } from './resources/runtime.ts';
 import type { EtcdStart, LabNode, MachineFacts, NodeInfo, NodePorts } from './types.ts';
 
@@ -18,20 +21,27 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
   let uptime: Uptime | undefined;
   let life: Promise<void> = Promise.resolve();
   let first: EtcdStart = { kind: 'join' };
+  /** The config it was given at its first boot. */
+  let given = '';
+
+  /** What happens to it now, or will next: a machine that has just been made will be booted. */
+  let turns = 1;
 
   const inTurn = (work: () => Promise<void>): Promise<void> => {
-    const run = life.then(work);
+    turns += 1;
+    const run = life.then(work).finally(() => (turns -= 1));
     life = run.catch(() => {});
     return run;
   };
 
   const up = async (begin: EtcdBegin): Promise<void> => {
-    const mine = createUptime(machine, { reboot: rebootSoon, shutdown: () => later(() => node.shutdown()) });
+    await bootRelease(machine);
+    const mine = createUptime(machine, { live: (request) => later(() => live(request)) });
     uptime = mine;
     machine.ailments.kernelHung = undefined;
     try {
-      machine.persistent ??= await readFile(machine.paths.config, 'utf8');
-      await mine.begin(machine.persistent, begin);
+      machine.persistent ??= await readFile(machine.paths.config, 'utf8').catch(() => undefined);
+      await mine.begin(machine.persistent ?? (await fromPlatform()), begin);
     } catch (error) {
       // Power that went away while it booted is no failure of the boot.
       if (uptime === mine) throw error;
@@ -44,8 +54,25 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
     await mine?.kill();
   };
 
-  const rebootSoon = (how: 'orderly' | 'forced'): void =>
-    later(() => (how === 'orderly' ? node.reboot() : node.powerOff().then(() => node.powerOn())));
+  /** What the platform says the machine's config is: asked where the disk has none. */
+  const fromPlatform = async (): Promise<string> => {
+    if (ports.metadataUrl === undefined) return given;
+    return (await readMetadata(ports.metadataUrl, 'userdata', `Talos node/${facts.hostname}`)) ?? '';
+  };
+
+  const live = (request: LifeRequest): Promise<void> => {
+    if (request.kind === 'reboot' && request.force) return node.powerOff().then(() => node.powerOn());
+    return inTurn(async () => {
+      if (uptime === undefined) return;
+      const done = await uptime.stop(request);
+      uptime = undefined;
+      const off = request.kind === 'shutdown' || (request.kind === 'reset' && !request.reboot && done);
+      // A disk that was wiped has no etcd any more that could go on.
+      if (request.kind === 'reset' && done) first = { kind: 'join' };
+      if (!off) await up({ kind: 'restart', first });
+      else machine.stage = 'off';
+    });
+  };
 
   /** After the reply that announces it. */
   const later = (work: () => Promise<void>): void => {
@@ -57,11 +84,14 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
 
   const node: LabNode = {
     facts,
-    role,
+    get role() {
+      return machine.role;
+    },
     boot: (config, etcd) =>
       inTurn(async () => {
+        turns -= 1;
         await makeFolders([ports.dir, machine.paths.logs]);
-        await persist(machine, config);
+        given = config;
         first = etcd;
         await up(etcd);
       }),
@@ -79,20 +109,9 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
         if (uptime !== undefined || machine.stage === 'gone') return;
         await up({ kind: 'restart', first });
       }),
-    shutdown: () =>
-      inTurn(async () => {
-        const mine = uptime;
-        await mine?.stop('shutting-down');
-        uptime = undefined;
-        machine.stage = 'off';
-      }),
-    reboot: () =>
-      inTurn(async () => {
-        if (uptime === undefined) return;
-        await uptime.stop('rebooting');
-        uptime = undefined;
-        await up({ kind: 'restart', first });
-      }),
+    // The power button does not wait for a drain.
+    shutdown: () => live({ kind: 'shutdown', force: true, actorId: '' }),
+    reboot: () => live({ kind: 'reboot', force: false, actorId: '' }),
     async destroy() {
       machine.stage = 'gone';
       const killed = darken();
@@ -105,9 +124,10 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
       });
     },
     info: () => infoOf(),
-    keep: () => keptOf(machine, uptime, first),
+    keep: () => (turns > 0 ? undefined : keptOf(machine, uptime, first)),
     resume: (kept) =>
       inTurn(async () => {
+        turns -= 1;
         await makeFolders([ports.dir, machine.paths.logs]);
         first = kept.first;
         machine.kept = kept;
@@ -122,6 +142,14 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
     },
   };
 
+  let cluster: { readonly text: string; readonly id: string | undefined } | undefined;
+  const clusterOf = (): { cluster?: string } => {
+    const text = machine.active?.text;
+    if (text === undefined) return {};
+    if (cluster?.text !== text) cluster = { text, id: clusterIdOf(text) };
+    return cluster.id === undefined ? {} : { cluster: cluster.id };
+  };
+
   const infoOf = (): NodeInfo => {
     const plane = uptime?.controlPlane;
     const { derived } = machine.active ?? {};
@@ -129,13 +157,14 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
     const apiServer = plane?.apiServer.part;
     const files = plane?.pki.etcd;
     const healthy =
-      role === 'worker' || (plane?.apiServer.ready === true && machine.services.get('etcd')?.healthy === true);
+      machine.role === 'worker' || (plane?.apiServer.ready === true && machine.services.get('etcd')?.healthy === true);
     return {
       stage: machine.stage,
       ...(machine.ailments.kernelHung === true ? { hung: true } : {}),
       ready:
         machine.stage === 'running' && uptime?.registered === true && healthy && unmetConditions(machine).length === 0,
-      talosVersion: ports.version,
+      talosVersion: machine.ports.version,
+      ...clusterOf(),
       configuredKubernetes: derived?.kubernetesVersion ?? '',
       ...(derived === undefined ? {} : { endpoint: derived.endpoint }),
       ...(etcd === undefined || files === undefined

@@ -26,6 +26,8 @@ export interface MachineFacts {
   readonly serverId: number;
   readonly publicIPv4: string;
   readonly privateIPv4: string;
+  /** The platform's static address, out of a /64; absent where the network carries no IPv6. */
+  readonly publicIPv6?: string;
   readonly links: readonly LinkFact[];
   readonly location: string;
 }
@@ -62,7 +64,16 @@ export interface NodePorts {
   readonly log: (line: string) => void;
 }
 
-export type NodeStage = 'booting' | 'maintenance' | 'running' | 'rebooting' | 'shutting-down' | 'off' | 'gone';
+export type NodeStage =
+  | 'booting'
+  | 'maintenance'
+  | 'running'
+  | 'rebooting'
+  | 'shutting-down'
+  | 'resetting'
+  | 'upgrading'
+  | 'off'
+  | 'gone';
 
 export interface NodeInfo {
   readonly stage: NodeStage;
@@ -83,6 +94,8 @@ export interface NodeInfo {
   };
   readonly kubeApiserver?: { readonly backing: string; readonly version: string; readonly pid?: number };
   readonly log: string;
+  /** `cluster.id` of the active config: machines of another cluster do not know this one. */
+  readonly cluster?: string;
   /** The cluster endpoint in the active config, verbatim; undefined before there is one. */
   readonly endpoint?: string;
   /** Addresses it has on a link beyond its own. */
@@ -98,8 +111,12 @@ export type EtcdStart =
 
 export interface LabNode {
   readonly facts: MachineFacts;
+  /** What its config makes of it. */
   readonly role: 'control-plane' | 'worker';
-  /** First boot, with the config the machine was given. Resolves when the Talos API listens; readiness comes later. */
+  /**
+   * First boot, with the config the machine was given. Resolves when the Talos API listens; readiness comes later. Without
+   * a config that it can use the machine waits in maintenance.
+   */
   boot(config: string, etcd: EtcdStart): Promise<void>;
   /** The cord is pulled: processes die, memory is lost, the disk stays. The fabric is set `off` by the node. */
   powerOff(): Promise<void>;

@@ -5,6 +5,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { textOf } from '../../src/base/failure.ts';
 import type { Random } from '../../src/base/random.ts';
 import type { CloudServer } from '../cloud/types.ts';
+import { carries, hostAddress, prefixOf } from '../fabric/ipv6.ts';
 import { METADATA_PORT } from '../fabric/ports.ts';
 import type { Fabric, FabricHost } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
@@ -26,7 +27,7 @@ export interface MachinePorts {
   readonly parts: Parts;
   readonly audit: Audit;
   /** What the cloud says of a server now, for its metadata; undefined once it is gone. */
-  readonly cloudFacts: (id: number) => Pick<MetadataFacts, 'publicIPv4' | 'privateNetworks'> | undefined;
+  readonly cloudFacts: (id: number) => Pick<MetadataFacts, 'publicIPv4' | 'publicIPv6' | 'privateNetworks'> | undefined;
   readonly cloudUrl: () => string;
   /** Folder of the machines' disks, one folder each. */
   readonly dir: string;
@@ -36,12 +37,23 @@ export interface MachinePorts {
 export interface Machine {
   readonly server: CloudServer;
   readonly host: FabricHost;
+  /** Its IPv6 address, where it has one and the fabric carries it; else empty. */
+  readonly publicIPv6: string;
   readonly node: LabNode;
   readonly metadata: MetadataService;
 }
 
+/** What a machine was that is no more, so that it can be made again. */
+export interface GoneMachine {
+  readonly role: 'control-plane' | 'worker';
+  readonly labels: Readonly<Record<string, string>>;
+  readonly location: string;
+}
+
 export interface Machines {
   readonly all: () => readonly Machine[];
+  /** Those that were deleted, by whomever, and whose name nobody has since. */
+  readonly gone: Map<string, GoneMachine>;
   byServer(id: number): Machine | undefined;
   byName(name: string): Machine | undefined;
   /** Puts a machine into the world: its addresses lead to it. It does not boot yet. */
@@ -69,19 +81,30 @@ const roleOf = (server: CloudServer): 'control-plane' | 'worker' =>
 export function createMachines(ports: MachinePorts): Machines {
   const machines = new Map<number, Machine>();
   const logs = new Map<number, WriteStream>();
+  const gone = new Map<string, GoneMachine>();
 
-  const peersOf = (id: number): readonly Peer[] =>
-    [...machines.values()]
-      .filter((m) => m.server.id !== id && m.node.info().stage === 'running')
+  /** What discovery tells a machine: the others of its own cluster. */
+  const peersOf = (id: number): readonly Peer[] => {
+    const cluster = machines.get(id)?.node.info().cluster;
+    return [...machines.values()]
+      .map((m) => ({ ...m, info: m.node.info() }))
+      .filter((m) => m.server.id !== id && m.info.stage === 'running' && m.info.cluster === cluster)
       .map((m) => ({
         name: m.server.name,
-        role: roleOf(m.server),
-        addresses: [m.server.publicIPv4, m.server.privateIPv4, ...m.node.info().claims],
+        role: m.node.role,
+        addresses: [
+          m.server.publicIPv4,
+          m.server.privateIPv4,
+          ...[m.publicIPv6].filter((address) => address !== ''),
+          ...m.info.claims,
+        ],
         privateIPv4: m.server.privateIPv4,
       }));
+  };
 
   return {
     all: () => [...machines.values()],
+    gone,
     byServer: (id) => machines.get(id),
     byName: (name) => [...machines.values()].find((m) => m.server.name === name),
 
@@ -92,14 +115,16 @@ export function createMachines(ports: MachinePorts): Machines {
       const log = createWriteStream(path.join(dir, 'node.log'), { flags: 'a' });
       logs.set(server.id, log);
       const host = ports.fabric.addHost(server.name);
+      const prefix = ports.cloudFacts(server.id)?.publicIPv6 ?? '';
+      const publicIPv6 = prefix !== '' && carries(ports.fabric, prefix) ? hostAddress(prefix) : '';
       const metadata = await startMetadata({
         address: host.hidden,
         port: METADATA_PORT,
         clock: ports.clock,
         audit: ports.audit,
-        facts: () => metadataOf(server, ports.cloudFacts(server.id)),
+        facts: () => metadataOf(server, ports.fabric, ports.cloudFacts(server.id)),
       });
-      const node = createNode(factsOf(server), roleOf(server), {
+      const node = createNode(factsOf(server, publicIPv6), roleOf(server), {
         clock: ports.clock,
         random: ports.random,
         speed: ports.speed,
@@ -114,11 +139,12 @@ export function createMachines(ports: MachinePorts): Machines {
         dir,
         log: (line) => log.write(`${ports.clock.wall().toISOString()} ${line}\n`),
       });
-      const machine = { server, host, node, metadata };
+      const machine = { server, host, publicIPv6, node, metadata };
       machines.set(server.id, machine);
-      for (const address of addressesOf(server)) {
+      gone.delete(server.name);
+      for (const address of addressesOf(machine)) {
         await host.claim(address);
-        await ports.fabric.route(address, host);
+        await ports.fabric.route(prefixOf(address), host);
       }
       return machine;
     },
@@ -136,7 +162,9 @@ export function createMachines(ports: MachinePorts): Machines {
       const machine = machines.get(id);
       if (machine === undefined) return;
       machines.delete(id);
-      for (const address of addressesOf(machine.server)) {
+      const { server } = machine;
+      gone.set(server.name, { role: machine.node.role, labels: server.labels, location: server.location });
+      for (const address of addressesOf(machine).map(prefixOf)) {
         if (ports.fabric.routed(address) === machine.host) await ports.fabric.route(address, undefined);
       }
       await machine.node.destroy();
@@ -158,7 +186,7 @@ export function createMachines(ports: MachinePorts): Machines {
  * The hardware of a Hetzner cx server: the public NIC in slot 01, the private one in slot 07. Predictable names, as
  * Hetzner's Talos ISO boots with; the name `eth0`, which guides use, matches nothing here.
  */
-function factsOf(server: CloudServer): MachineFacts {
+function factsOf(server: CloudServer, publicIPv6 = ''): MachineFacts {
   const mac = (prefix: string): string => {
     const hex = server.id.toString(16).padStart(8, '0').slice(-6);
     return `${prefix}:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}`;
@@ -168,6 +196,7 @@ function factsOf(server: CloudServer): MachineFacts {
     serverId: server.id,
     publicIPv4: server.publicIPv4,
     privateIPv4: server.privateIPv4,
+    ...(publicIPv6 === '' ? {} : { publicIPv6 }),
     location: server.location,
     links: [
       {
@@ -189,18 +218,23 @@ function factsOf(server: CloudServer): MachineFacts {
 }
 
 /** Those it has: a server may be without a public address, or without a network. */
-const addressesOf = (server: CloudServer): string[] =>
-  [server.publicIPv4, server.privateIPv4].filter((address) => address !== '');
+const addressesOf = ({ server, publicIPv6 }: Pick<Machine, 'server' | 'publicIPv6'>): string[] =>
+  [server.publicIPv4, server.privateIPv4, publicIPv6].filter((address) => address !== '');
 
 /** As Talos does on its first boot: what is not there is an empty config, and the machine waits in maintenance. */
 const readUserData = async ({ metadata, server }: Machine): Promise<string> =>
   (await readMetadata(metadata.url, 'userdata', `Talos node/${server.name}`)) ?? '';
 
 /** The cloud's view of a server. Floating IPs never appear in it. */
-const metadataOf = (server: CloudServer, now: ReturnType<MachinePorts['cloudFacts']>): MetadataFacts => ({
+const metadataOf = (
+  server: CloudServer,
+  fabric: Fabric,
+  now: ReturnType<MachinePorts['cloudFacts']>,
+): MetadataFacts => ({
   serverId: server.id,
   hostname: server.name,
   publicIPv4: now?.publicIPv4 ?? '',
+  publicIPv6: now !== undefined && carries(fabric, now.publicIPv6) ? now.publicIPv6 : '',
   location: server.location,
   publicMac: factsOf(server).links[0]?.hardwareAddr ?? '',
   privateNetworks: now?.privateNetworks ?? [],

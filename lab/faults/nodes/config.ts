@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { textOf } from '../../../src/base/failure.ts';
 import { applyPatches } from '../../../src/machine-config/patch/apply.ts';
-import { persist } from '../../talos/apply/apply.ts';
+import { persist } from '../../talos/apply/persist.ts';
 import type { VipOperatorSpec } from '../../talos/config/types.ts';
 import type { Fault, Standing } from '../types.ts';
 import { type Begin, controlPlanes, impossible, machineOf, type NodeHands, type Patient, uptimeOf } from './hands.ts';

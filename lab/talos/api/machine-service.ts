@@ -9,6 +9,7 @@ import {
   type MachineService,
 } from './generated/machine/machine_pb.ts';
 import type { ApplyMode } from '../apply/apply.ts';
+import type { MachineEvent } from '../events.ts';
 import type { Machine } from '../machine.ts';
 import { clientConfiguration } from './client-configuration.ts';
 import type { MachineControl } from './control.ts';
@@ -120,22 +121,25 @@ export function machineCalls(machine: Machine, control: MachineControl): Calls {
     },
     reboot(request) {
       const actorId = randomUUID();
-      control.reboot(request.mode === RebootRequest_Mode.FORCE ? 'forced' : 'orderly');
+      control.live({ kind: 'reboot', force: request.mode === RebootRequest_Mode.FORCE, actorId });
       return { messages: [{ actorId }] };
     },
-    shutdown() {
-      control.shutdown();
-      return { messages: [{ actorId: randomUUID() }] };
+    shutdown(request) {
+      const actorId = randomUUID();
+      control.live({ kind: 'shutdown', force: request.force, actorId });
+      return { messages: [{ actorId }] };
     },
     async *events(request, context) {
-      const wrap = (event: { type: string; value: Uint8Array; id: string; actorId: string }) => ({
-        id: event.id,
-        actorId: event.actorId,
-        // Talos packs its events under a prefix of its own.
-        data: { typeUrl: `talos/runtime/machine.${event.type}`, value: event.value },
+      const { tailEvents, tailId, tailSeconds, withActorId: actorId } = request;
+      const wrap = ({ id, actorId: actor, typeUrl, value }: MachineEvent) => ({
+        id,
+        actorId: actor,
+        data: { typeUrl, value },
       });
-      for (const event of control.events.recent(request.tailEvents)) yield wrap(event);
-      for await (const event of control.events.follow(context.signal)) yield wrap(event);
+      yield wrap(machine.events.greeting(actorId));
+      for await (const event of machine.events.watch({ tailEvents, tailId, tailSeconds, actorId }, context.signal)) {
+        yield wrap(event);
+      }
     },
     async *logs(request) {
       const lines = await logOf(machine, request.id);

@@ -1,9 +1,9 @@
 import { Code, ConnectError } from '@connectrpc/connect';
-import { makeFolders, replaceFile } from '../files.ts';
 import type { ActiveConfig, Machine } from '../machine.ts';
 import { configDifference } from './difference.ts';
-import { canApplyImmediately } from './inputs.ts';
-import path from 'node:path';
+import { canApplyImmediately, mainDocument, withImmediateParts } from './inputs.ts';
+import { applyInMaintenance } from './maintenance.ts';
+import { persist } from './persist.ts';
 
 export type ApplyMode = 'reboot' | 'auto' | 'no-reboot' | 'staged' | 'try';
 
@@ -24,6 +24,8 @@ export interface ApplyPorts {
   /** The active config has changed: the effects begin, after the reply. */
   readonly adopt: (before: ActiveConfig, after: ActiveConfig) => void;
   readonly reboot: () => void;
+  /** A machine without a config has got one: it boots on with it, after the reply. */
+  readonly configured: (text: string) => void;
 }
 
 const DETAILS: Readonly<Record<ApplyMode, string>> = {
@@ -45,6 +47,7 @@ export interface ConfigApplier {
 /** ApplyConfiguration as the machine's Talos version does it. */
 export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplier {
   let busy = false;
+  let rebooting = false;
   let revert: AbortController | undefined;
   const waits = machine.ports.version.startsWith('v1.11.');
   const modern = !/^v1\.1[0-3]\./.test(machine.ports.version);
@@ -59,23 +62,22 @@ export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplie
     ports.adopt(before, after);
   };
 
-  const decide = (request: ApplyRequest, active: string): ApplyMode => {
+  const decide = (request: ApplyRequest, active: string): { readonly mode: ApplyMode; readonly why?: string } => {
     const { mode, text } = request;
     if (modern) {
       if (mode === 'reboot') {
-        // The wording is the lab's.
-        throw new ConnectError('apply configuration with reboot mode is not supported', Code.Unimplemented);
+        const text = 'the REBOOT mode is not supported, please use AUTO or NO_REBOOT modes instead';
+        throw new ConnectError(text, Code.Unimplemented);
       }
-      return mode === 'auto' ? 'no-reboot' : mode;
+      return { mode: mode === 'auto' ? 'no-reboot' : mode };
     }
-    if (mode === 'auto') return canApplyImmediately(active, text) ? 'no-reboot' : 'reboot';
-    if ((mode === 'no-reboot' || mode === 'try') && !canApplyImmediately(active, text)) {
-      throw new ConnectError(
-        `this config change can't be applied in immediate mode\ndiff: ${configDifference(active, text)}`,
-        Code.InvalidArgument,
-      );
+    if (mode === 'staged' || mode === 'reboot' || canApplyImmediately(active, text)) {
+      return { mode: mode === 'auto' ? 'no-reboot' : mode };
     }
-    return mode;
+    const difference = configDifference(mainDocument(active), withImmediateParts(active, text));
+    const why = `this config change can't be applied in immediate mode\ndiff:\n${difference}`;
+    if (mode === 'auto') return { mode: 'reboot', why };
+    throw new ConnectError(why, Code.InvalidArgument);
   };
 
   const armRevert = (target: string, timeoutMs: number): void => {
@@ -85,7 +87,7 @@ export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplie
       .sleep(timeoutMs, mine.signal)
       .then(() => {
         if (revert === mine) revert = undefined;
-        machine.log('try mode: the previous configuration is active again');
+        machine.log('rolling back the configuration');
         activate(target);
       })
       .catch(() => {});
@@ -93,18 +95,19 @@ export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplie
 
   const applyLocked = async (request: ApplyRequest): Promise<ApplyResult> => {
     const active = machine.active;
-    if (active === undefined) throw new ConnectError('the machine has no configuration', Code.FailedPrecondition);
+    if (active === undefined) return applyInMaintenance(machine, ports, request);
     // First thing, even for a dry run or a config that does not parse.
     if (request.mode !== 'try') cancelRevert();
     const verdict = machine.derive(request.text);
     if (verdict.kind === 'refused') throw new ConnectError(verdict.message, Code.InvalidArgument);
-    const mode = decide(request, active.text);
+    const { mode, why } = decide(request, active.text);
     const { warnings } = verdict;
     if (request.dryRun) {
       const difference = configDifference(active.text, request.text);
       const details = `Dry run summary:\n${DETAILS[mode]} (skipped in dry-run).\nConfig diff:\n\n${difference}`;
-      return { mode, warnings, details };
+      return { mode, warnings: [], details };
     }
+    machine.log(`apply config request: mode ${request.mode}${request.mode === mode ? '' : `(${mode})`}`);
     if (mode === 'try') {
       cancelRevert();
       activate(request.text);
@@ -114,9 +117,11 @@ export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplie
     }
     await persist(machine, request.text);
     if (mode === 'no-reboot') activate(request.text);
-    if (mode === 'reboot') ports.reboot();
-    machine.log(`configuration applied {"mode": "${mode}"}`);
-    return { mode, warnings, details: DETAILS[mode] };
+    if (mode === 'reboot') {
+      rebooting = true;
+      ports.reboot();
+    }
+    return { mode, warnings, details: DETAILS[mode] + (why === undefined ? '' : `: ${why}`) };
   };
 
   const cancelRevert = (): void => {
@@ -134,6 +139,10 @@ export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplie
       if (busy) {
         throw new ConnectError('another apply configuration is already in progress', Code.FailedPrecondition);
       }
+      if (rebooting && machine.ports.version.startsWith('v1.13.')) {
+        const text = 'configuration was already applied and node is rebooting, cannot apply more configuration changes';
+        throw new ConnectError(`${text} until next reboot`, Code.FailedPrecondition);
+      }
       busy = true;
       try {
         return await applyLocked(request);
@@ -143,14 +152,6 @@ export function createApplier(machine: Machine, ports: ApplyPorts): ConfigApplie
     },
     cancelRevert,
   };
-}
-
-/** Writes the config to the machine's disk: what it boots with next. */
-export async function persist(machine: Machine, text: string): Promise<void> {
-  await makeFolders([path.dirname(machine.paths.config)]);
-  await replaceFile(machine.paths.config, text);
-  machine.persistent = text;
-  machine.changed();
 }
 
 /** As Go prints a duration: 1m0s, 1h0m0s, 500ms, 1.5s. */

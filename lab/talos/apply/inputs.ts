@@ -1,4 +1,4 @@
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -70,6 +70,34 @@ export function canApplyImmediately(before: string, after: string): boolean {
   };
   return rest(before) === rest(after);
 }
+
+/** The v1alpha1 document of a config, alone. */
+export const mainDocument = (text: string): string => stringify(documentsOf(text).main);
+
+/** The v1alpha1 document of `after` with all that takes effect at once as it is in `before`: what is left needs the reboot. */
+export function withImmediateParts(before: string, after: string): string {
+  const [was, is] = [documentsOf(before).main, documentsOf(after).main];
+  const kept = (from: Fields, to: Fields, keys: Iterable<string>): Fields => {
+    const entries = [...keys].flatMap((key) => (key in from ? [[key, from[key]]] : [])) as [string, unknown][];
+    return { ...without(to, new Set(keys)), ...Object.fromEntries(entries) };
+  };
+  const [machineWas, machineIs] = [fields(was['machine']), fields(is['machine'])];
+  const machine = kept(machineWas, machineIs, IMMEDIATE_MACHINE);
+  const features =
+    machineWas['features'] === undefined || machineIs['features'] === undefined
+      ? machineIs['features']
+      : kept(fields(machineWas['features']), fields(machineIs['features']), IMMEDIATE_FEATURES);
+  return stringify({
+    ...kept(was, is, ['debug', 'cluster']),
+    machine: { ...machine, ...(features === undefined ? {} : { features }) },
+  });
+}
+
+/** `cluster.id`: which cluster the machine's discovery looks for. */
+export const clusterIdOf = (text: string): string | undefined => {
+  const id = fields(documentsOf(text).main['cluster'])['id'];
+  return typeof id === 'string' ? id : undefined;
+};
 
 const without = (object: Fields, keys: ReadonlySet<string>): Fields =>
   Object.fromEntries(Object.entries(object).filter(([key]) => !keys.has(key)));

@@ -1,5 +1,6 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { textOf } from '../../../src/base/failure.ts';
 import { createEtcdClient } from '../../kubernetes/etcd/client.ts';
 import type { EtcdClient } from '../../kubernetes/etcd/types.ts';
@@ -7,7 +8,7 @@ import type { EtcdSpec, RunningPart } from '../../kubernetes/types.ts';
 import { makeFolders, replaceFile } from '../files.ts';
 import type { Machine } from '../machine.ts';
 import type { EtcdStart } from '../types.ts';
-import { joinCluster, promoteMember, type JoinPorts } from './etcd-join.ts';
+import { joinCluster, promoteMember, type Joined, type JoinPorts } from './etcd-join.ts';
 import type { PkiFiles } from './pki-files.ts';
 
 /** `restart`: with the data on the disk, or, where a first start never came that far, as that first start. */
@@ -23,6 +24,11 @@ export interface EtcdService {
   kill(): Promise<void>;
   /** Comes back with an empty disk, as a machine of its own that joins. */
   rejoin(signal: AbortSignal): Promise<void>;
+  /**
+   * Begins a cluster of its own, where the member waits for one to join and has none of its own yet. Rejects as Talos
+   * refuses.
+   */
+  bootstrap(): Promise<void>;
   /** Leaves the cluster for good: the member is removed, its data is gone. */
   leave(): Promise<void>;
 }
@@ -39,6 +45,8 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
   let health: AbortController | undefined;
   /** Ends what is being tried, and what a member that ends by itself would have done next. */
   let attempts = new AbortController();
+  /** Ends the wait for others to join. */
+  let waiting: AbortController | undefined;
   /** What became of this disk's member: `member` since it first ran, `left` after it left. */
   const fate = path.join(ports.dir, 'state', 'etcd');
 
@@ -68,8 +76,23 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     log: path.join(paths.logs, 'etcd.log'),
     restart,
   });
-  const restartSpec = (): EtcdSpec =>
-    specOf([{ name: facts.hostname, peerURL: joinPorts().peerURL }], 'existing', true);
+  const ownMember = () => ({ name: facts.hostname, peerURL: joinPorts().peerURL });
+  const restartSpec = (): EtcdSpec => specOf([ownMember()], 'existing', true);
+
+  /** undefined: it was told to begin a cluster of its own. */
+  const joinUnlessBootstrapped = async (signal: AbortSignal): Promise<Joined | undefined> => {
+    machine.service('etcd', 'Preparing', undefined, 'Running pre state');
+    const mine = new AbortController();
+    waiting = mine;
+    try {
+      return await joinCluster(joinPorts(), AbortSignal.any([signal, mine.signal]));
+    } catch (error) {
+      if (mine.signal.aborted && !signal.aborted) return undefined;
+      throw error;
+    } finally {
+      if (waiting === mine) waiting = undefined;
+    }
+  };
 
   /** Talos calls etcd healthy after a quorum read; it looks rarely, so the word may be old. */
   const watchHealth = async (signal: AbortSignal): Promise<void> => {
@@ -196,7 +219,8 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
           const members = how.members.map(({ name, privateIPv4 }) => ({ name, peerURL: url(privateIPv4) }));
           return specOf(members, 'new', false);
         }
-        const joined = await joinCluster(joinPorts(), signal);
+        const joined = await joinUnlessBootstrapped(signal);
+        if (joined === undefined) return specOf([ownMember()], 'new', false);
         learner = joined.id;
         return specOf(joined.members, 'existing', false);
       }, signal);
@@ -229,6 +253,16 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
       await rm(paths.etcdData, { recursive: true, force: true });
       await replaceFile(fate, 'left\n');
       await service.start({ kind: 'restart', first: { kind: 'join' } }, signal);
+    },
+    async bootstrap() {
+      const used = await readdir(paths.etcdData).catch(() => []);
+      if (used.length > 0 || part !== undefined) {
+        throw new ConnectError('etcd data directory is not empty', Code.AlreadyExists);
+      }
+      if (waiting === undefined) throw new ConnectError('bootstrap is not available yet', Code.FailedPrecondition);
+      machine.log('bootstrap: etcd begins a cluster of its own');
+      waiting.abort();
+      waiting = undefined;
     },
     async leave() {
       const id = machine.etcdMemberId;

@@ -1,31 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { create, toBinary } from '@bufbuild/protobuf';
 import { textOf } from '../../../src/base/failure.ts';
-import { State } from '../../../src/generated/cosi/state_pb.ts';
-import {
-  MachineService,
-  MachineStatusEvent_MachineStage as Stage,
-  MachineStatusEventSchema,
-} from '../api/generated/machine/machine_pb.ts';
-import type { KeyPair } from '../../pki/types.ts';
-import { createEventLog, type EventLog, type MachineControl } from '../api/control.ts';
-import { createForwarder } from '../api/forward.ts';
-import { machineCalls } from '../api/machine-service.ts';
+import type { MachineControl } from '../api/control.ts';
 import { TALOS_API_PORT, TRUSTD_PORT } from '../api/ports.ts';
-import { listenGrpc, type ApiServer, type ApiServerOptions } from '../api/server.ts';
-import { stateCalls } from '../api/state-service.ts';
-import { servingCertificateFromPeers, trustRoutes } from '../api/trust.ts';
+import { talosRoutes } from '../api/routes.ts';
 import { createApplier, type ApplyRequest, type ApplyResult, type ConfigApplier } from '../apply/apply.ts';
 import { inputsOf } from '../apply/inputs.ts';
-import { talosApiCertificate } from '../control-plane/certificates.ts';
+import { persist } from '../apply/persist.ts';
 import { createControlPlane, type ControlPlane } from '../control-plane/control-plane.ts';
 import type { EtcdBegin } from '../control-plane/etcd.ts';
 import type { ActiveConfig, Machine } from '../machine.ts';
 import { projectResources } from '../resources/project.ts';
-import { unmetConditions } from '../resources/runtime.ts';
 import { createResourceStore } from '../resources/store.ts';
 import type { NodeStage } from '../types.ts';
+import { uncordon } from './cordon.ts';
+import { createDoors } from './doors.ts';
+import { downTasks } from './down.ts';
 import { startNodeAgent, type NodeAgent } from './node-agent.ts';
+import { phasesOf, SEQUENCES } from './phases.ts';
+import type { LifeRequest } from './request.ts';
+import { runSequence } from './sequence.ts';
+import { announceStatus } from './status.ts';
 
 /** One uptime of a machine: from power to darkness. A reboot is another one. */
 export interface Uptime {
@@ -36,10 +30,10 @@ export interface Uptime {
   readonly trying: boolean;
   /** For the lab's faults, which lay hands on a machine from inside. */
   readonly inside: UptimeInside;
-  /** Boots. Resolves when the Talos API listens, or when the machine waits in maintenance. */
+  /** Boots. Resolves when the Talos API listens; without a config that can be used, for maintenance. */
   begin(config: string, begin: EtcdBegin): Promise<void>;
-  /** Orderly end: shared IPs handed over, pods, etcd, the API last. */
-  stop(stage: NodeStage): Promise<void>;
+  /** Orderly end, in Talos' steps: shared IPs handed over, pods, etcd, the API last. Answers whether all went well. */
+  stop(request: LifeRequest): Promise<boolean>;
   /** The cord is pulled. */
   kill(): Promise<void>;
 }
@@ -58,22 +52,24 @@ export interface UptimeInside {
 }
 
 export interface UptimePorts {
-  readonly reboot: (how: 'orderly' | 'forced') => void;
-  readonly shutdown: () => void;
+  /** Begins soon. */
+  readonly live: (request: LifeRequest) => void;
 }
 
+const STAGES: Readonly<Record<LifeRequest['kind'], NodeStage>> = {
+  reboot: 'rebooting',
+  shutdown: 'shutting-down',
+  reset: 'resetting',
+  upgrade: 'upgrading',
+};
 const PORTS = [TALOS_API_PORT, TRUSTD_PORT, 2379, 2380, 6443];
-/** Talos waits this long for the shared IPs before it goes down all the same. */
-const RELEASE_WAIT_MS = 30_000;
 
 export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
   const { clock, host } = machine.ports;
   const down = new AbortController();
   const signal = down.signal;
-  const events: EventLog = createEventLog(randomUUID);
-  let api: ApiServer | undefined;
-  let apidOptions: ApiServerOptions | undefined;
-  let trustd: ApiServer | undefined;
+  let controlPlane: ControlPlane | undefined;
+  let begun: EtcdBegin = { kind: 'join' };
   let agent: NodeAgent | undefined;
   let effects: Promise<void> = Promise.resolve();
 
@@ -88,10 +84,6 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     });
   };
 
-  const reissueTalosApi = async (active: ActiveConfig): Promise<void> => {
-    api?.setCertificate(await servingCertificate(machine, active, signal));
-  };
-
   /** The machine's addresses changed: what follows from them is derived anew, and only certificates are written. */
   const addressesChanged = (): void => {
     const before = machine.active;
@@ -103,7 +95,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     machine.changed();
     enqueue(async () => {
       await controlPlane?.addressesChanged(before, after);
-      if (differ(before.derived.talosApiCertificate, after.derived.talosApiCertificate)) await reissueTalosApi(after);
+      if (differ(before.derived.talosApiCertificate, after.derived.talosApiCertificate)) await doors.reissue(after);
     });
   };
 
@@ -121,8 +113,6 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
       addressesChanged();
     },
   };
-  const controlPlane = machine.role === 'worker' ? undefined : createControlPlane(machine, addresses);
-
   const applier: ConfigApplier = createApplier(machine, {
     adopt(before, after) {
       enqueue(async () => {
@@ -131,11 +121,12 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
         for (const warning of after.derived.warnings) machine.log(warning);
         if (differ(before.derived.ingress, after.derived.ingress)) await host.ingress?.(after.derived.ingress);
         const names = differ(before.derived.talosApiCertificate, after.derived.talosApiCertificate);
-        if (names || inputsOf(before.text).talosRoot !== inputsOf(after.text).talosRoot) await reissueTalosApi(after);
+        if (names || inputsOf(before.text).talosRoot !== inputsOf(after.text).talosRoot) await doors.reissue(after);
         await controlPlane?.adopt(before, after);
       });
     },
-    reboot: () => ports.reboot('orderly'),
+    reboot: () => ports.live({ kind: 'reboot', force: false, actorId: '' }),
+    configured: (text) => void leaveMaintenance(text).catch(bootFailed),
   });
 
   const store = createResourceStore(clock, () =>
@@ -149,57 +140,20 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
   const control: MachineControl = {
     etcd: () => controlPlane?.etcd,
     apply: (request) => applier.apply(request),
-    reboot: ports.reboot,
-    shutdown: ports.shutdown,
+    live: ports.live,
+    startKubelet: async () => inside.setKubelet('up'),
     restartKubelet: async () => controlPlane?.kubelet.restart(),
     async restartEtcd() {
       await controlPlane?.etcd.stop();
       await controlPlane?.etcd.start({ kind: 'restart', first: { kind: 'join' } }, signal);
     },
-    events,
   };
+  const doors = createDoors(machine, signal, talosRoutes(machine, control, store));
+  const offStatus = announceStatus(machine);
 
   const setStage = (stage: NodeStage): void => {
     machine.stage = stage;
     machine.changed();
-    const unmet = unmetConditions(machine);
-    const message = create(MachineStatusEventSchema, {
-      stage: EVENT_STAGES[stage],
-      status: { ready: unmet.length === 0, unmetConditions: unmet },
-    });
-    events.emit({ actorId: '', type: 'MachineStatusEvent', value: toBinary(MachineStatusEventSchema, message) });
-  };
-
-  const openApi = async (active: ActiveConfig): Promise<void> => {
-    const certificate = await servingCertificate(machine, active, signal);
-    signal.throwIfAborted();
-    const address = host.hidden;
-    const machineCA = active.derived.pki.machineCA;
-    const forward = createForwarder(machine);
-    // Power may go while a server is being opened: what opens too late is closed again.
-    const open = async (options: ApiServerOptions): Promise<ApiServer> => {
-      const server = await listenGrpc(machine, options);
-      if (signal.aborted) await server.close();
-      signal.throwIfAborted();
-      return server;
-    };
-    apidOptions = {
-      address,
-      port: TALOS_API_PORT,
-      certificate,
-      clientCA: machineCA.crt,
-      routes: (router) =>
-        router.service(MachineService, machineCalls(machine, control)).service(State, stateCalls(store, clock)),
-      forward,
-    };
-    api = await open(apidOptions);
-    await host.open(TALOS_API_PORT);
-    if (machineCA.key !== undefined && machineCA.key !== '') {
-      trustd = await open({ address, port: TRUSTD_PORT, certificate, routes: trustRoutes(machine) });
-      await host.open(TRUSTD_PORT);
-      machine.service('trustd', 'Running', true, 'Health check successful');
-    }
-    machine.service('apid', 'Running', true, 'Health check successful');
   };
 
   /** etcd, kubelet, pods. */
@@ -215,34 +169,42 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     const { active } = machine;
     if (!signal.aborted && active !== undefined) agent = startNodeAgent(machine, active, signal);
     setStage(machine.stage);
+    void uncordon(machine);
+  };
+
+  const bootFailed = (error: unknown): void => {
+    if (!signal.aborted) machine.log(`boot sequence: failed: ${textOf(error)}`);
+  };
+
+  /** With a config: what it says the machine is. */
+  const run = async (active: ActiveConfig): Promise<void> => {
+    machine.active = active;
+    machine.role = active.derived.role;
+    if (machine.role === 'control-plane') controlPlane = createControlPlane(machine, addresses);
+    for (const warning of [...active.warnings, ...active.derived.warnings]) machine.log(warning);
+    machine.service('machined', 'Running', true, 'Health check successful');
+    await host.ingress?.(active.derived.ingress);
+    await doors.openFor(active);
+    void startServices(begun).catch(bootFailed);
+  };
+
+  const leaveMaintenance = async (text: string): Promise<void> => {
+    // After the reply.
+    await clock.sleep(50, signal);
+    const verdict = machine.derive(text);
+    if (verdict.kind === 'refused') throw new Error(verdict.message);
+    setStage('booting');
+    await run({ text, derived: verdict.derived, warnings: verdict.warnings });
   };
 
   const shutPorts = (): Promise<unknown> => Promise.all(PORTS.map((port) => host.shut(port)));
-
-  const closeApi = async (): Promise<void> => {
-    await Promise.all([api?.close(), trustd?.close()]);
-    api = undefined;
-    trustd = undefined;
-  };
 
   const inside: UptimeInside = {
     signal,
     apply: (request) => applier.apply(request),
     ...addresses,
     derive: addressesChanged,
-    async setApid(state) {
-      const { active } = machine;
-      if (state === 'down') {
-        machine.service('apid', 'Failed', false, 'Task apid ended');
-        await host.shut(TALOS_API_PORT);
-        await api?.close();
-        api = undefined;
-      } else if (api === undefined && apidOptions !== undefined && active !== undefined) {
-        api = await listenGrpc(machine, { ...apidOptions, certificate: await servingCertificate(machine, active, signal) });
-        await host.open(TALOS_API_PORT);
-        machine.service('apid', 'Running', true, 'Health check successful');
-      }
-    },
+    setApid: (state) => doors.setApid(state),
     setKubelet(state) {
       const { active } = machine;
       if (controlPlane !== undefined) controlPlane.kubelet.set(state);
@@ -256,6 +218,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
   /** Everything that memory held is gone. */
   const forget = async (): Promise<void> => {
     offChange();
+    offStatus();
     applier.cancelRevert();
     for (const ip of machine.claims.keys()) await host.unclaim(ip);
     await shutPorts();
@@ -263,7 +226,9 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
   };
 
   return {
-    controlPlane,
+    get controlPlane() {
+      return controlPlane;
+    },
     inside,
     get registered() {
       return agent?.registered === true;
@@ -281,68 +246,50 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
       for (const address of kept?.earlier ?? []) machine.earlier.add(address);
       const config = kept?.active ?? onDisk;
       await host.setCondition('up');
+      begun = begin;
       const verdict = machine.derive(config);
-      if (verdict.kind === 'refused') {
-        machine.log(`failed to load config: ${verdict.message}`);
-        setStage('maintenance');
+      if (verdict.kind === 'accepted') {
+        if (onDisk !== machine.persistent) await persist(machine, onDisk);
+        await run({ text: config, derived: verdict.derived, warnings: verdict.warnings });
         return;
       }
-      machine.active = { text: config, derived: verdict.derived, warnings: verdict.warnings };
-      for (const warning of [...verdict.warnings, ...verdict.derived.warnings]) machine.log(warning);
+      if (config !== '') machine.log(`failed to load config: ${verdict.message}`);
+      machine.log('entering maintenance service');
       machine.service('machined', 'Running', true, 'Health check successful');
-      await host.ingress?.(verdict.derived.ingress);
-      await openApi(machine.active);
-      void startServices(begin).catch((error: unknown) => {
-        if (!signal.aborted) machine.log(`boot sequence: failed: ${textOf(error)}`);
-      });
+      await doors.openForMaintenance();
+      setStage('maintenance');
     },
-    async stop(stage) {
-      setStage(stage);
-      if (controlPlane !== undefined) {
-        // The address is handed over before anything else goes; a cloud that hangs holds this up only so long.
-        const wait = new AbortController();
-        const bound = clock.sleep(RELEASE_WAIT_MS / machine.ports.speed, wait.signal).catch(() => {});
-        await Promise.race([controlPlane.vips.stop(), bound]);
-        wait.abort();
-        await controlPlane.kubelet.stop();
-        await controlPlane.etcd.stop();
+    async stop(request) {
+      setStage(STAGES[request.kind]);
+      let done = true;
+      try {
+        const tasks = downTasks(machine, controlPlane, request);
+        const phases = phasesOf(request, tasks, controlPlane !== undefined);
+        await runSequence(machine, SEQUENCES[request.kind], phases, request.actorId);
+      } catch (error) {
+        done = false;
+        machine.log(`${SEQUENCES[request.kind]} sequence: failed: ${textOf(error)}`);
       }
       down.abort();
       agent?.stop();
       controlPlane?.vips.kill();
-      await closeApi();
+      await doors.close();
+      // What an orderly end that failed half way has left running.
+      await Promise.all([controlPlane?.etcd.kill(), controlPlane?.apiServer.kill()]);
       await host.setCondition('off');
       await effects;
       await forget();
+      return done;
     },
     async kill() {
       down.abort();
       agent?.stop();
       controlPlane?.vips.kill();
-      await Promise.all([closeApi(), controlPlane?.etcd.kill(), controlPlane?.apiServer.kill()]);
+      await Promise.all([doors.close(), controlPlane?.etcd.kill(), controlPlane?.apiServer.kill()]);
       await effects;
       await forget();
     },
   };
 }
-
-/** A control plane signs its own certificate; a worker has a control plane sign it. */
-function servingCertificate(machine: Machine, active: ActiveConfig, signal: AbortSignal): Promise<KeyPair> {
-  const { derived } = active;
-  const key = derived.pki.machineCA.key;
-  return key === undefined || key === ''
-    ? servingCertificateFromPeers(machine, active, signal)
-    : talosApiCertificate(machine.ports.clock, derived, machine.facts.hostname);
-}
-
-const EVENT_STAGES: Readonly<Record<NodeStage, Stage>> = {
-  booting: Stage.BOOTING,
-  maintenance: Stage.MAINTENANCE,
-  running: Stage.RUNNING,
-  rebooting: Stage.REBOOTING,
-  'shutting-down': Stage.SHUTTING_DOWN,
-  off: Stage.UNKNOWN,
-  gone: Stage.UNKNOWN,
-};
 
 const differ = (a: unknown, b: unknown): boolean => JSON.stringify(a) !== JSON.stringify(b);

@@ -7,6 +7,8 @@ const STAGES: Readonly<Record<Machine['stage'], string>> = {
   running: 'running',
   rebooting: 'rebooting',
   'shutting-down': 'shuttingDown',
+  resetting: 'resetting',
+  upgrading: 'upgrading',
   off: 'unknown',
   gone: 'unknown',
 };

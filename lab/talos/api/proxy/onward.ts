@@ -26,7 +26,7 @@ const DIAL_MS = 20_000;
 /** The machine's own names and addresses, and what it may be reached by. */
 export function targetOf(machine: Machine, name: string): Target {
   const { facts, claims, ports } = machine;
-  const own = [facts.hostname, facts.publicIPv4, facts.privateIPv4, ...claims.keys()].includes(name);
+  const own = [facts.hostname, facts.publicIPv4, facts.privateIPv4, facts.publicIPv6, ...claims.keys()].includes(name);
   if (own) return { name, address: ports.host.hidden, own };
   return { name, address: ports.peers().find((peer) => peer.name === name)?.privateIPv4 ?? name, own };
 }
