@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { stringify } from 'yaml';
 import type { KeyPair } from '../pki/types.ts';
 
@@ -54,6 +55,9 @@ export async function writeUserFiles(dir: string, spec: CredentialSpec): Promise
       },
     },
   };
+  // A key of the lab's own: nothing of a rehearsal is left in the user's home.
+  const identity = await generateX25519Identity();
+  const recipient = await identityToRecipient(identity);
   const config = `apiVersion: fairlead/v1alpha1
 kind: Cluster
 name: ${spec.cluster}
@@ -81,6 +85,10 @@ consumers:
   repository:
     path: provisioner
 state: fairlead-state
+journal:
+  recipients:
+    - ${recipient}
+  identity: file:age.key
 `;
   const write = (name: string, text: string, mode: number): Promise<void> =>
     writeFile(path.join(dir, name), text, { mode });

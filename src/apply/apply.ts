@@ -1,15 +1,19 @@
 import type { LoadedConfig } from '../config/loaded.ts';
+import { sha256 } from '../base/digest.ts';
 import { EXIT, Failure, textOf } from '../base/failure.ts';
 import type { Evidence } from '../journal/evidence.ts';
-import { openJournal } from '../journal/journal.ts';
-import { valueOf } from '../model/fact.ts';
+import type { Seal } from '../journal/seal.ts';
 import type { Verification } from '../model/finding.ts';
 import { type Change, changesOf, type Plan } from '../model/plan.ts';
+import type { GateCheck } from '../plan/gates.ts';
 import type { Systems } from '../observe/systems.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
+import { lockFor, recordBefore, type Safeguards, sealOf } from './begin.ts';
 import { carryOut } from './carry-out.ts';
 import { closeRun, evidenceOf } from './close.ts';
+import type { Lock } from './lock/lock.ts';
 import { awaitChecks, lookAgain, lookAtFiles, type Seen, settle } from './look-again.ts';
+import { movedSince, planMoved } from './moved.ts';
 import { prepare } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import type { Run } from './run.ts';
@@ -20,6 +24,7 @@ export interface ApplyOptions {
   readonly reporter: Reporter;
   /** Shows the plan and asks; false = nothing is done. */
   readonly confirm: (plan: Plan) => Promise<boolean>;
+  readonly safeguards: Safeguards;
 }
 
 export type ApplyResult =
@@ -55,22 +60,51 @@ export async function apply(systems: Systems, loaded: LoadedConfig, options: App
   reporter.report({ kind: 'plan', plan: first });
   if (first.refusals.length > 0) return { kind: 'refused', plan: first };
   if (changesOf(first).length === 0) return { kind: 'nothing-to-do', plan: first };
-  const askedAt = systems.clock.now();
   if (!(await options.confirm(first))) return { kind: 'declined', plan: first };
   if (aborted()) throw interrupted(undefined, signal?.reason);
-  // Somebody may have thought about it for a while.
-  if (systems.clock.now() - askedAt > 3_000) seen = await lookAgain(ports, seen.observation);
 
-  const journal = await openJournal(systems, loaded.stateDir, {
-    kind: 'run-started',
-    cluster: loaded.config.name,
-    changes: changesOf(first).map((change) => change.id),
-  });
-  for (const node of seen.observation.nodes) {
-    const sha256 = valueOf(node.config)?.sha256;
-    if (sha256 !== undefined) await journal.append({ kind: 'original', node: node.name, sha256 });
+  const seal = await sealOf(ports, options.safeguards.snapshot);
+  let lock: Lock | undefined;
+  try {
+    lock = await lockFor({ ...ports, reporter }, seen.observation, options.safeguards.withoutLock);
+    // Somebody may have worked while the question stood, or before the lock was had.
+    seen = await settle(
+      ports,
+      await lookAgain(ports, seen.observation),
+      { timeoutMs: TIMINGS.firstLookMs, midway: false },
+      waiting,
+    );
+    if (seen.plan.refusals.length > 0) return { kind: 'refused', plan: seen.plan };
+    if (changesOf(seen.plan).length === 0) return { kind: 'nothing-to-do', plan: seen.plan };
+    const moved = movedSince(first, seen.plan);
+    if (moved.length > 0) throw planMoved(moved);
+    return await underLock({ systems, loaded, reporter, signal, lock, seal }, seen, options.safeguards);
+  } catch (error) {
+    throw aborted() && !(error instanceof Failure) ? interrupted(undefined, error) : error;
+  } finally {
+    await lock
+      ?.release()
+      .catch((error: unknown) =>
+        reporter.report({ kind: 'note', text: `The lock was not given back (it ends by itself): ${textOf(error)}` }),
+      );
   }
-  const run = await prepare({ systems, loaded, reporter, signal, journal }, seen);
+}
+
+interface Begun {
+  readonly systems: Systems;
+  readonly loaded: LoadedConfig;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal | undefined;
+  readonly lock: Lock | undefined;
+  readonly seal: Seal;
+}
+
+async function underLock(begun: Begun, seen: Seen, safeguards: Safeguards): Promise<ApplyResult> {
+  const { systems, loaded, signal, seal } = begun;
+  const aborted = (): boolean => signal?.aborted === true;
+  const first = seen.plan;
+  const { journal, snapshot } = await recordBefore(begun, seen, 'apply', { seal, safeguards });
+  const run = await prepare({ ...begun, journal, snapshot, safeguards }, seen);
   const startedAt = systems.clock.wall();
   try {
     const last = await workThrough(run, seen, changesOf(first).length);
@@ -101,7 +135,7 @@ export async function apply(systems: Systems, loaded: LoadedConfig, options: App
 }
 
 async function workThrough(run: Run, start: Seen, total: number): Promise<Seen> {
-  const ports = { systems: run.systems, loaded: run.loaded, signal: run.signal };
+  const ports = { systems: run.systems, loaded: run.loaded, signal: run.signal, standing: standingGates(run) };
   const waiting = (what: string): void => run.reporter.report({ kind: 'waiting', what });
   const done = new Map<string, number>();
   let seen = start;
@@ -133,10 +167,33 @@ async function workThrough(run: Run, start: Seen, total: number): Promise<Seen> 
     if (times > 2) throw doesNotHold(next.change);
     done.set(next.change.id, times);
     number += 1;
+    await run.lock?.stillMine();
     await oneChange(run, seen, next, { number, of: Math.max(total, number) });
     whole = next.change.where.system !== 'file';
     seen = whole ? await lookAgain(ports, seen.observation) : await lookAtFiles(ports, seen.observation);
   }
+}
+
+function standingGates({ snapshot, safeguards, lock }: Run): GateCheck[] {
+  const { snapshot: wish } = safeguards;
+  const evidence =
+    snapshot !== undefined
+      ? `${snapshot.place}, ${snapshot.bytes} bytes`
+      : wish.kind === 'none'
+        ? `left out: ${wish.reason}`
+        : 'no control plane was to be changed when the run began';
+  return [
+    {
+      name: 'a snapshot of etcd taken',
+      verdict: snapshot === undefined && wish.kind !== 'none' ? 'closed' : 'open',
+      evidence,
+    },
+    {
+      name: "the cluster's lock held",
+      verdict: 'open',
+      evidence: lock?.how ?? `left out: ${safeguards.withoutLock ?? ''}`,
+    },
+  ];
 }
 
 interface Next {
@@ -157,7 +214,7 @@ async function oneChange(run: Run, seen: Seen, next: Next, count: { number: numb
   const { change } = next;
   const { clock } = run.systems;
   run.reporter.report({ kind: 'change-started', change, ...count });
-  await run.journal.append({ kind: 'intent', change: change.id, what: change.what });
+  await run.journal.append({ kind: 'intent', change: change.id, what: change.what, ...digestsOf(change) });
   const started = clock.now();
   try {
     const evidence = await carryOut(run, seen, change);
@@ -172,6 +229,9 @@ async function oneChange(run: Run, seen: Seen, next: Next, count: { number: numb
     throw error;
   }
 }
+
+const digestsOf = ({ action }: Change): { sha256Before?: string; sha256After?: string } =>
+  action.kind === 'node-config' ? { sha256Before: action.sha256Before, sha256After: sha256(action.text.reveal()) } : {};
 
 const standing = (run: Run): string =>
   run.steps.length === 0

@@ -19,6 +19,8 @@ interface Ports {
   readonly systems: Systems;
   readonly loaded: LoadedConfig;
   readonly signal: AbortSignal | undefined;
+  /** Gates that were judged once, at the beginning of the run. */
+  readonly standing?: readonly GateCheck[];
 }
 
 export async function lookAgain({ systems, loaded, signal }: Ports, earlier?: Observation): Promise<Seen> {
@@ -79,12 +81,12 @@ export function checksBefore(
   change: Change,
   phase: number,
   observation: Observation,
-  loaded: LoadedConfig,
+  { loaded, standing = [] }: Pick<Ports, 'loaded' | 'standing'>,
 ): readonly GateCheck[] {
   const { action } = change;
   const gates =
     action.kind === 'node-config'
-      ? gateChecks(observation, action.role === 'control-plane' ? action.node : undefined)
+      ? [...gateChecks(observation, action.role === 'control-plane' ? action.node : undefined), ...standing]
       : [];
   const address = findAddress(observation.cloud, loaded);
   const proof = phase >= 5 && address.kind === 'found' ? proofChecks(observation, address.floatingIP) : [];
@@ -103,7 +105,7 @@ export async function awaitChecks(
   let now = seen;
   for (;;) {
     const next = phaseOf(now.plan);
-    const checks = next === undefined ? [] : checksBefore(next.change, next.phase, now.observation, ports.loaded);
+    const checks = next === undefined ? [] : checksBefore(next.change, next.phase, now.observation, ports);
     if (isOpen(checks) || clock.now() >= deadline) return { seen: now, checks };
     waiting(checks.find((check) => check.verdict !== 'open')?.name ?? 'the gates');
     await clock.sleep(TIMINGS.lookEveryMs, ports.signal);

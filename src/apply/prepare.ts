@@ -24,6 +24,9 @@ interface Parts {
   readonly reporter: Reporter;
   readonly signal: AbortSignal | undefined;
   readonly journal: Journal;
+  readonly lock: Run['lock'];
+  readonly snapshot: Run['snapshot'];
+  readonly safeguards: Run['safeguards'];
 }
 
 /**
@@ -72,7 +75,14 @@ export async function prepare(parts: Parts, { observation, plan }: Seen): Promis
   const prober = systems.startProber({ targets, token, ...PROBE, ...(signal === undefined ? {} : { signal }) });
   parts.reporter.report({ kind: 'prober-started', targets: targets.map((target) => target.name) });
   return {
-    ...parts,
+    systems,
+    loaded,
+    reporter: parts.reporter,
+    signal,
+    journal: parts.journal,
+    lock: parts.lock,
+    snapshot: parts.snapshot,
+    safeguards: parts.safeguards,
     planes,
     token,
     prober,

@@ -5,7 +5,10 @@ import type { Journal } from '../journal/journal.ts';
 import type { Systems } from '../observe/systems.ts';
 import type { Prober } from '../probe/types.ts';
 import type { Server } from '../systems/hetzner/types.ts';
+import type { Safeguards } from './begin.ts';
+import type { Lock } from './lock/lock.ts';
 import type { Reporter } from './reporter.ts';
+import type { Snapshot } from './snapshot.ts';
 
 export interface Plane {
   readonly name: string;
@@ -19,6 +22,11 @@ export interface Run {
   readonly systems: Systems;
   readonly loaded: LoadedConfig;
   readonly journal: Journal;
+  /** undefined where it was left out by --without-lock. */
+  readonly lock: Lock | undefined;
+  /** undefined where none was needed, or none was wanted. */
+  readonly snapshot: Snapshot | undefined;
+  readonly safeguards: Safeguards;
   readonly reporter: Reporter;
   readonly signal: AbortSignal | undefined;
   readonly prober: Prober;

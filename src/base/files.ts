@@ -6,7 +6,11 @@ import path from 'node:path';
  * Writes a file so that a reader, or a crash at any moment, sees the old content or the new, never half of it:
  * a temporary file in the same folder, synced, renamed over the old one, the folder synced.
  */
-export async function writeAtomic(file: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
+export async function writeAtomic(
+  file: string,
+  content: string | Uint8Array | AsyncIterable<Uint8Array>,
+  mode = 0o644,
+): Promise<void> {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(4).toString('hex')}`);
   try {
     const handle = await open(temporary, 'wx', mode);

@@ -3,6 +3,7 @@ import { VERSION } from '../base/version.ts';
 import { configRoutes, initCommand } from './commands/config.ts';
 import { applyCommand, planCommand, statusCommand, verifyCommand } from './commands/cluster.ts';
 import { kubeconfigCommand, talosconfigCommand } from './commands/credentials.ts';
+import { historyRoutes } from './commands/history.ts';
 import type { CliContext } from './context.ts';
 import { labRoutes } from './lab/routes.ts';
 
@@ -13,6 +14,7 @@ export const routes = buildRouteMap({
     apply: applyCommand,
     verify: verifyCommand,
     status: statusCommand,
+    history: historyRoutes,
     kubeconfig: kubeconfigCommand,
     talosconfig: talosconfigCommand,
     config: configRoutes,

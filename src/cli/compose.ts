@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { EXIT, Failure, textOf } from '../base/failure.ts';
+import { systemProcesses } from '../base/processes.ts';
 import type { LoadedConfig } from '../config/loaded.ts';
 
 import { nodeFiles } from '../consumers/files.ts';
@@ -36,6 +37,8 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
     clock,
     random,
     files: nodeFiles,
+    env: context.env,
+    processes: systemProcesses,
     talosContext,
     kubeContext,
     hetzner(token) {

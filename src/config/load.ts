@@ -48,6 +48,8 @@ export async function loadConfig(ports: LoadPorts, given: string | undefined): P
   const vip = config.talosVip === undefined ? undefined : await resolve('talosVip.token', config.talosVip.token);
   const talosconfig = await resolve('talos.config', config.talos.config);
   const kubeconfig = await resolve('kubernetes.kubeconfig', config.kubernetes.kubeconfig);
+  const { identity: key } = config.journal;
+  const identity = key === undefined ? undefined : await resolve('journal.identity', key);
   return {
     file,
     config,
@@ -55,7 +57,11 @@ export async function loadConfig(ports: LoadPorts, given: string | undefined): P
     vipToken: vip === undefined ? undefined : new Redacted(vip.text.trim()),
     talosconfig: { text: new Redacted(talosconfig.text), source: talosconfig.source },
     kubeconfig: { text: new Redacted(kubeconfig.text), source: kubeconfig.source },
-    stateDir: absolute(config.state),
+    stateDir: config.state === 'cluster' ? undefined : absolute(config.state),
+    journal: {
+      recipients: config.journal.recipients,
+      identity: identity === undefined ? undefined : new Redacted(identity.text),
+    },
     consumers: {
       kubeconfig: config.consumers.kubeconfig.map((c) => ({ file: absolute(c.file), context: c.context })),
       talosconfig: config.consumers.talosconfig.map((c) => ({ file: absolute(c.file), context: c.context })),

@@ -11,7 +11,9 @@ export interface LoadedConfig {
   readonly vipToken: Redacted | undefined;
   readonly talosconfig: { readonly text: Redacted; readonly source: string };
   readonly kubeconfig: { readonly text: Redacted; readonly source: string };
-  readonly stateDir: string;
+  /** undefined where the state is kept in the cluster itself. */
+  readonly stateDir: string | undefined;
+  readonly journal: { readonly recipients: readonly string[]; readonly identity: Redacted | undefined };
   readonly consumers: {
     readonly kubeconfig: readonly { readonly file: string; readonly context: string | undefined }[];
     readonly talosconfig: readonly { readonly file: string; readonly context: string | undefined }[];

@@ -132,6 +132,7 @@ test('the JSON Schema is strict and describes every key at the top', () => {
     'consumers',
     'resolvers',
     'state',
+    'journal',
   ]);
   expect(schema.required).not.toContain('endpoint');
 });

@@ -113,7 +113,23 @@ export const clusterConfigSchema = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .meta({ description: 'DNS servers to ask, address or address:port.' }),
-  state: z.string().min(1).default('.fairlead/state').meta({ description: 'Folder for journal and evidence.' }),
+  state: z.string().min(1).default('.fairlead/state').meta({
+    description:
+      'Where journal and evidence are kept: a folder, or `cluster` for a Secret of the cluster (then journal.recipients is needed).',
+  }),
+  journal: z
+    .strictObject({
+      recipients: z
+        .array(z.string().regex(/^age1[a-z0-9]+$/, 'an age recipient: age1…'))
+        .default([])
+        .meta({
+          description:
+            'age recipients that may open what is secret in the journal. None: a key of your own, made on first use in ~/.config/fairlead.',
+        }),
+      identity: reference.optional().meta({ description: 'The age identity that opens it, for undo.' }),
+    })
+    .prefault({})
+    .meta({ description: 'Who may read the original configs that the journal keeps.' }),
 });
 
 /** What the file says, defaults filled in. */

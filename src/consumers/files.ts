@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, readdir, readFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { writeAtomic } from '../base/files.ts';
 
@@ -9,6 +9,9 @@ export interface Files {
   list(folder: string): Promise<readonly string[] | undefined>;
   /** Old content or new, never half of it. Makes the folder where it is missing. */
   write(file: string, content: string, mode: number): Promise<void>;
+  /** As `write`, for what is too large to hold: nothing is there before all of it is. */
+  writeStream(file: string, content: AsyncIterable<Uint8Array>, mode: number): Promise<void>;
+  exists(file: string): Promise<boolean>;
   append(file: string, line: string, mode: number): Promise<void>;
   makeFolder(folder: string, mode: number): Promise<void>;
 }
@@ -51,6 +54,19 @@ export const nodeFiles: Files = {
     await makeFolders(path.dirname(file));
     await writeAtomic(file, content, mode);
   },
+  async writeStream(file, content, mode) {
+    // What is too large to hold is never for others to see.
+    await makeFolders(path.dirname(file), 0o700);
+    await writeAtomic(file, content, mode);
+  },
+  exists: (file) =>
+    stat(file).then(
+      () => true,
+      (error: unknown) => {
+        if (absent(error)) return false;
+        throw error;
+      },
+    ),
   append: (file, line, mode) => appendFile(file, line, { mode, flush: true }),
   async makeFolder(folder, mode) {
     await makeFolders(folder, mode);

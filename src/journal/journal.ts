@@ -1,65 +1,86 @@
-import path from 'node:path';
+import { sha256 } from '../base/digest.ts';
 import type { Clock } from '../base/clock.ts';
-import { Failure, textOf } from '../base/failure.ts';
-import type { Files } from '../consumers/files.ts';
+import { EXIT, Failure, textOf } from '../base/failure.ts';
+import type { Redacted } from '../base/redacted.ts';
+import type { RunStarted, Entry, Subject } from './entries.ts';
+import { readRuns } from './runs.ts';
+import type { Seal } from './seal.ts';
+import type { JournalStore } from './store.ts';
 
-/** One line of the journal. Never a secret, never a machine config: of those the SHA-256 only. */
-export type Entry =
-  | { readonly kind: 'run-started'; readonly cluster: string; readonly changes: readonly string[] }
-  | { readonly kind: 'original'; readonly node: string; readonly sha256: string }
-  | {
-      readonly kind: 'intent';
-      readonly change: string;
-      readonly what: string;
-      readonly sha256Before?: string;
-      readonly sha256After?: string;
-    }
-  | { readonly kind: 'result'; readonly change: string; readonly ok: boolean; readonly evidence: readonly string[] }
-  | { readonly kind: 'run-ended'; readonly outcome: string };
-
-/** An append-only record of intents and results. Resuming never needs it: it is for people, for undo, and for evidence. */
+/**
+ * An append-only record of intents, results and what was there before. Going on after a kill never needs it: it is for people, for
+ * undo, and for evidence. In clear stand names, digests and times; the bytes of what was changed are sealed.
+ */
 export interface Journal {
-  readonly file: string;
+  /** Where it is kept, for people. */
+  readonly place: string;
+  /** When this run began: its name. */
+  readonly run: string;
   append(entry: Entry): Promise<void>;
-  /** Writes the evidence document of this run and gives its path. */
+  /** Keeps, sealed, what stands before the first change; undefined where nothing is there. */
+  original(subject: Subject, text: Redacted | undefined): Promise<void>;
+  /** Writes the evidence document of this run and says where it is. */
   evidence(document: unknown): Promise<string>;
 }
 
+const originalName = (digest: string): string => `originals/${digest}.age`;
+
 /**
- * Opens the journal in the state directory (0700, files 0600) and writes its first line, so that a full or read-only disk is
- * found before anything is changed.
+ * Opens the journal and writes the first line of a run, so that a full or read-only disk is found before anything is changed.
+ * Refuses the journal of another cluster: undo would bring that one's configs here.
  */
 export async function openJournal(
-  ports: { readonly files: Files; readonly clock: Clock },
-  stateDir: string,
-  first: Entry,
+  ports: { readonly store: JournalStore; readonly seal: Seal; readonly clock: Clock },
+  first: Omit<RunStarted, 'kind'>,
 ): Promise<Journal> {
-  const { files, clock } = ports;
-  const file = path.join(stateDir, 'journal.jsonl');
+  const { store, seal, clock } = ports;
   const started = clock.wall().toISOString();
-  const append = async (entry: Entry): Promise<void> => {
-    await files.append(file, `${JSON.stringify({ at: clock.wall().toISOString(), run: started, ...entry })}\n`, 0o600);
-  };
+  const append = (entry: Entry): Promise<void> =>
+    store.append(JSON.stringify({ at: clock.wall().toISOString(), run: started, ...entry }));
+  const kept = new Set<string>();
   try {
-    await files.makeFolder(stateDir, 0o700);
-    await append(first);
+    const [other] = readRuns(await store.lines()).filter((run) => run.ca !== undefined && run.ca !== first.ca);
+    if (other !== undefined) throw otherCluster(store.place, other.cluster, first.cluster);
+    await append({ kind: 'run-started', ...first });
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new Failure({
       code: 'state-unwritable',
       what: 'The journal cannot be written',
       why: textOf(error),
       state: 'Nothing was changed.',
-      next: `Make room, or make ${stateDir} writable, or set state: in fairlead.yaml to a folder that is.`,
+      next: `Make room, or make ${store.place} writable, or set state: in fairlead.yaml to another place.`,
       cause: error,
     });
   }
   return {
-    file,
+    place: store.place,
+    run: started,
     append,
-    async evidence(document) {
-      const name = path.join(stateDir, `evidence-${started.replaceAll(':', '')}.json`);
-      await files.write(name, `${JSON.stringify(document, undefined, 2)}\n`, 0o600);
-      return name;
+    async original(subject, text) {
+      const digest = text === undefined ? null : sha256(text.reveal());
+      if (text !== undefined && digest !== null && !kept.has(digest)) {
+        if ((await store.get(originalName(digest))) === undefined)
+          await store.put(originalName(digest), await seal.seal(text));
+        kept.add(digest);
+      }
+      await append({ kind: 'original', subject, sha256: digest });
     },
+    evidence: (document) =>
+      store.put(`evidence-${started.replaceAll(':', '')}.json`, `${JSON.stringify(document, undefined, 2)}\n`),
   };
 }
+
+/** The sealed bytes of an original; undefined where this journal does not have them. */
+export const sealedOriginal = (store: JournalStore, digest: string): Promise<string | undefined> =>
+  store.get(originalName(digest));
+
+const otherCluster = (place: string, theirs: string, ours: string): Failure =>
+  new Failure({
+    code: 'state-of-another-cluster',
+    exit: EXIT.refused,
+    what: `${place} is the journal of another cluster`,
+    why: `it was written for a cluster ${theirs} with another CA, this is ${ours}`,
+    state: 'Nothing was changed.',
+    next: 'Give each cluster a state: of its own in its fairlead.yaml.',
+  });

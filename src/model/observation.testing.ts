@@ -37,6 +37,7 @@ export function loadedConfig(text = CONFIG): LoadedConfig {
     talosconfig: { text: new Redacted(''), source: 'env:C' },
     kubeconfig: { text: new Redacted(''), source: 'env:D' },
     stateDir: '/home/me/.fairlead/state',
+    journal: { recipients: [], identity: undefined },
     consumers: { kubeconfig: [], talosconfig: [], repository: undefined },
   };
 }

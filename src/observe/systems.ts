@@ -1,6 +1,7 @@
 import type { Files } from '../consumers/files.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import type { ProcessTable } from '../base/processes.ts';
 import type { Redacted } from '../base/redacted.ts';
 import type { handshake } from '../probe/handshake.ts';
 import type { ready } from '../probe/ready.ts';
@@ -15,6 +16,9 @@ export interface Systems {
   readonly clock: Clock;
   readonly random: Random;
   readonly files: Files;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Who this process is, and which others live on this machine: for the lock. */
+  readonly processes: ProcessTable;
   /** The same client for the same token. */
   hetzner(token: Redacted): HetznerClient;
   /** One node's Talos API, at that node's own address; the same client for the same address. */

@@ -35,6 +35,7 @@ export function gateChecks(observation: Observation, target: string | undefined)
     ready(others),
     certificates(others, observation.at),
     pending(planes),
+    atRest(observation.nodes),
     hostnames(observation),
   ];
 }
@@ -48,6 +49,7 @@ const MAY_PASS: ReadonlySet<string> = new Set([
   'every other control plane runs and is ready',
   'etcd, kubelet and apid healthy on every other control plane',
   'every other API server ready on its own address',
+  'no upgrade, reset or reboot under way',
 ]);
 
 /** What cannot be judged now may be judged in a moment; what is bad stays bad, but for the gates that pass. */
@@ -266,6 +268,17 @@ function pending(planes: readonly NodeObservation[]): GateCheck {
     },
   );
 }
+
+/** Stages of a machine that is on its way elsewhere. */
+const UNDER_WAY: ReadonlySet<string> = new Set(['upgrading', 'installing', 'resetting', 'rebooting', 'shutting down']);
+
+const atRest = (nodes: readonly NodeObservation[]): GateCheck =>
+  each(
+    'no upgrade, reset or reboot under way',
+    nodes,
+    (node) => node.stage,
+    ({ stage }) => (UNDER_WAY.has(stage) ? stage : undefined),
+  );
 
 function hostnames(observation: Observation): GateCheck {
   const shared = sharedNames(observation);

@@ -1,52 +1,11 @@
 import { buildCommand } from '@stricli/core';
-import { EXIT, type ExitCode, Failure } from '../../base/failure.ts';
-import type { LoadedConfig } from '../../config/loaded.ts';
+import { EXIT, type ExitCode } from '../../base/failure.ts';
 import type { Plan } from '../../model/plan.ts';
-import type { Systems } from '../../observe/systems.ts';
 import { type CliContext, needsYes } from '../context.ts';
-import { type CommonFlags, commandSignal, commonFlags } from '../flags.ts';
+import { type CommonFlags, commonFlags } from '../flags.ts';
+import { safeguardFlags, safeguardsOf } from '../safeguards.ts';
 import { type Printer, runCommand } from '../output.ts';
-
-interface Looking {
-  readonly loaded: LoadedConfig;
-  readonly systems: Systems;
-  readonly signal: AbortSignal;
-}
-
-/** Loads the configuration, composes the systems, and closes them when the body is done. */
-async function withCluster<T>(
-  context: CliContext,
-  flags: CommonFlags,
-  body: (looking: Looking) => Promise<T>,
-  /** What is true of the world when the time is over. */
-  timeoutState = 'Nothing was changed.',
-): Promise<T> {
-  const [{ loadConfig }, { composeSystems }] = await Promise.all([
-    import('../../config/load.ts'),
-    import('../compose.ts'),
-  ]);
-  const loaded = await loadConfig(context, flags.config);
-  const systems = await composeSystems(context, loaded);
-  const signal = commandSignal(context, flags);
-  try {
-    return await body({ loaded, systems, signal });
-  } catch (error) {
-    // The command's own time limit, not the user: a failure like any other.
-    if (signal.aborted && !context.signal.aborted && error instanceof Error && error.name === 'TimeoutError') {
-      throw new Failure({
-        code: 'timeout',
-        what: 'The time limit was reached',
-        why: `--timeout ${flags.timeout / 1000}s has passed`,
-        state: timeoutState,
-        next: 'Run the same command again: it looks at what is there and goes on.',
-        cause: error,
-      });
-    }
-    throw error;
-  } finally {
-    systems.close();
-  }
-}
+import { type Looking, withCluster } from '../with-cluster.ts';
 
 interface PlanFlags extends CommonFlags {
   readonly detailedExitcode: boolean;
@@ -94,6 +53,9 @@ export const planCommand = buildCommand<PlanFlags, [], CliContext>({
 
 interface ApplyFlags extends CommonFlags {
   readonly yes: boolean;
+  readonly snapshot?: string;
+  readonly noSnapshot?: string;
+  readonly withoutLock?: string;
 }
 
 export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
@@ -115,6 +77,7 @@ export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
     flags: {
       ...commonFlags,
       yes: { kind: 'boolean', default: false, brief: 'Do not ask; needed where there is no terminal' },
+      ...safeguardFlags,
     },
   },
   docs: {
@@ -122,6 +85,7 @@ export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
     fullDescription: [
       'Shows the plan, asks, then makes its changes in order: one node at a time, each step proven by its effect.',
       'Run it again after it was interrupted: it looks at what is there and goes on. With nothing to do it writes nothing.',
+      'Before the first change it takes the lock of the cluster (a Lease), a snapshot of etcd, and keeps every original, encrypted with age.',
       '',
       'Examples:',
       '  fairlead apply',
@@ -154,6 +118,7 @@ async function runApply(context: CliContext, flags: ApplyFlags, printer: Printer
       if (!context.interactive) throw needsYes('apply');
       return context.confirm('Make these changes?');
     },
+    safeguards: safeguardsOf(context, flags),
   });
   switch (result.kind) {
     case 'nothing-to-do':

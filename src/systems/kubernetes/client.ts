@@ -1,8 +1,9 @@
+import type { V1Lease, V1Secret } from '@kubernetes/client-node';
 import { Redacted } from '../../base/redacted.ts';
 import { USER_AGENT } from '../user-agent.ts';
 import { KubernetesError, toKubernetesError } from './errors.ts';
 import { type KubernetesApis, type Library, loadLibrary } from './library.ts';
-import type { KubeContext, KubernetesClient } from './types.ts';
+import type { KubeContext, KubernetesClient, LeaseRecord, SecretRecord } from './types.ts';
 
 export interface KubernetesOptions {
   /** Another server than the context's: a node's own API server, say. It must show a certificate for its own host. */
@@ -112,12 +113,108 @@ export function createKubernetesClient(context: KubeContext, options: Kubernetes
       }
     },
 
+    async lease(namespace, name, signal) {
+      try {
+        return leaseRecord(
+          await call(signal, ({ coordination }) => coordination.readNamespacedLease({ namespace, name })),
+        );
+      } catch (error) {
+        if (codeIs(error, 'not-found')) return undefined;
+        throw error;
+      }
+    },
+
+    async writeLease(namespace, name, lease, signal) {
+      const { V1MicroTime } = await import('@kubernetes/client-node');
+      const micro = (time: Date | undefined) => (time === undefined ? undefined : new V1MicroTime(time));
+      const [acquireTime, renewTime] = [micro(lease.acquired), micro(lease.renewed)];
+      const body: V1Lease = {
+        apiVersion: 'coordination.k8s.io/v1',
+        kind: 'Lease',
+        metadata: metadataOf(namespace, name, lease.resourceVersion),
+        spec: {
+          holderIdentity: lease.holder,
+          leaseDurationSeconds: lease.durationSeconds,
+          leaseTransitions: lease.transitions,
+          ...(acquireTime === undefined ? {} : { acquireTime }),
+          ...(renewTime === undefined ? {} : { renewTime }),
+        },
+      };
+      return leaseRecord(
+        await call(signal, ({ coordination }) =>
+          lease.resourceVersion === undefined
+            ? coordination.createNamespacedLease({ namespace, body })
+            : coordination.replaceNamespacedLease({ namespace, name, body }),
+        ),
+      );
+    },
+
+    async secret(namespace, name, signal) {
+      try {
+        return secretRecord(await call(signal, ({ core }) => core.readNamespacedSecret({ namespace, name })));
+      } catch (error) {
+        if (codeIs(error, 'not-found')) return undefined;
+        throw error;
+      }
+    },
+
+    async writeSecret(namespace, name, secret, signal) {
+      const body: V1Secret = {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        type: 'Opaque',
+        metadata: { ...metadataOf(namespace, name, secret.resourceVersion), labels: { ...secret.labels } },
+        data: Object.fromEntries(
+          Object.entries(secret.data).map(([key, value]) => [
+            key,
+            Buffer.from(value.reveal(), 'utf8').toString('base64'),
+          ]),
+        ),
+      };
+      return secretRecord(
+        await call(signal, ({ core }) =>
+          secret.resourceVersion === undefined
+            ? core.createNamespacedSecret({ namespace, body })
+            : core.replaceNamespacedSecret({ namespace, name, body }),
+        ),
+      );
+    },
+
     close() {
       void library?.then((l) => l.close()).catch(() => {});
       library = undefined;
     },
   };
 }
+
+const metadataOf = (namespace: string, name: string, resourceVersion: string | undefined) => ({
+  name,
+  namespace,
+  ...(resourceVersion === undefined ? {} : { resourceVersion }),
+});
+
+/** The library's types say Date; what comes is the text of the answer. */
+const dateOf = (time: Date | string | undefined): Date | undefined => (time === undefined ? undefined : new Date(time));
+
+const leaseRecord = ({ metadata, spec }: V1Lease): LeaseRecord => ({
+  holder: spec?.holderIdentity ?? '',
+  durationSeconds: spec?.leaseDurationSeconds ?? 0,
+  acquired: dateOf(spec?.acquireTime),
+  renewed: dateOf(spec?.renewTime),
+  transitions: spec?.leaseTransitions ?? 0,
+  resourceVersion: metadata?.resourceVersion,
+});
+
+const secretRecord = ({ metadata, data }: V1Secret): SecretRecord => ({
+  data: Object.fromEntries(
+    Object.entries(data ?? {}).map(([key, value]) => [
+      key,
+      new Redacted(Buffer.from(value, 'base64').toString('utf8')),
+    ]),
+  ),
+  labels: metadata?.labels ?? {},
+  resourceVersion: metadata?.resourceVersion,
+});
 
 const sameData = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean => {
   const keys = Object.keys(a);

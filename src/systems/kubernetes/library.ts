@@ -1,9 +1,16 @@
-import type { RequestContext, SecurityAuthentication, CoreV1Api, VersionApi } from '@kubernetes/client-node';
+import type {
+  CoordinationV1Api,
+  CoreV1Api,
+  RequestContext,
+  SecurityAuthentication,
+  VersionApi,
+} from '@kubernetes/client-node';
 import { KubernetesError } from './errors.ts';
 import type { KubeContext } from './types.ts';
 
 export interface KubernetesApis {
   readonly core: CoreV1Api;
+  readonly coordination: CoordinationV1Api;
   readonly version: VersionApi;
 }
 
@@ -75,7 +82,11 @@ export async function loadLibrary(context: KubeContext, server: string, userAgen
           },
         ],
       });
-      return { core: new k8s.CoreV1Api(configuration), version: new k8s.VersionApi(configuration) };
+      return {
+        core: new k8s.CoreV1Api(configuration),
+        coordination: new k8s.CoordinationV1Api(configuration),
+        version: new k8s.VersionApi(configuration),
+      };
     },
     close: () => void dispatcher.destroy(),
   };

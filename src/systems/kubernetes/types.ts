@@ -16,6 +16,25 @@ export interface KubeContext {
     | { readonly kind: 'other'; readonly why: string };
 }
 
+/** A `coordination.k8s.io/v1` Lease, as far as a lock needs it. Times are the writer's own calendar. */
+export interface LeaseRecord {
+  /** Empty: nobody. */
+  readonly holder: string;
+  readonly durationSeconds: number;
+  readonly acquired: Date | undefined;
+  readonly renewed: Date | undefined;
+  readonly transitions: number;
+  /** undefined: there is none yet. */
+  readonly resourceVersion: string | undefined;
+}
+
+export interface SecretRecord {
+  readonly data: Readonly<Record<string, Redacted>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** undefined: there is none yet. */
+  readonly resourceVersion: string | undefined;
+}
+
 /** Ordinary Kubernetes calls, by the official client library (loaded lazily), against one given server URL. */
 export interface KubernetesClient {
   readonly server: string;
@@ -29,6 +48,17 @@ export interface KubernetesClient {
   ensureConfigMap(namespace: string, name: string, data: Record<string, string>, signal?: AbortSignal): Promise<void>;
   /** Gone already is as good as deleted. */
   deleteConfigMap(namespace: string, name: string, signal?: AbortSignal): Promise<void>;
+  /** undefined when there is none. */
+  lease(namespace: string, name: string, signal?: AbortSignal): Promise<LeaseRecord | undefined>;
+  /**
+   * Writes a lease as it should be: made where `resourceVersion` is undefined, else replaced if nobody has written it since. Gives
+   * what stands then; a KubernetesError `conflict` where somebody was faster.
+   */
+  writeLease(namespace: string, name: string, lease: LeaseRecord, signal?: AbortSignal): Promise<LeaseRecord>;
+  /** undefined when there is none. */
+  secret(namespace: string, name: string, signal?: AbortSignal): Promise<SecretRecord | undefined>;
+  /** As writeLease: compare and set by `resourceVersion`. */
+  writeSecret(namespace: string, name: string, secret: SecretRecord, signal?: AbortSignal): Promise<SecretRecord>;
   /** Lets go of its connections. */
   close(): void;
 }
