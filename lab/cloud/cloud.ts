@@ -26,7 +26,7 @@ import { serverActionRoutes } from './server-actions.ts';
 import { serverCareRoutes } from './server-care.ts';
 import { serverMachineRoutes } from './server-machines.ts';
 import { serverRoutes } from './servers.ts';
-import { asCloudFloatingIP, asCloudServer, createProject, type Server } from './state.ts';
+import { asCloudFloatingIP, asCloudServer, createProject, primaryIPOf, type Server } from './state.ts';
 import { rrsetRoutes } from './zones/rrset-routes.ts';
 import { zoneRoutes } from './zones/routes.ts';
 import { privateNetworksOf } from './networking/private-networks.ts';
@@ -125,6 +125,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       project.servers.set(added.id, added);
       return asCloudServer(added);
     },
+    publicIPv6: (id) => primaryIPOf(project, { type: 'server', id }, 'ipv6')?.ip ?? '',
     privateNetworks: (id) => privateNetworksOf(project, id),
     stopped(id) {
       const stopped = project.servers.get(id);

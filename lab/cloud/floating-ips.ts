@@ -56,9 +56,7 @@ export function floatingIPRoutes(context: CloudContext): Routes {
     if ([...project.floatingIPs.values()].some((fip) => fip !== self && fip.name === name))
       throw notUnique('name', 'floating IP');
   };
-  /** The lab's fabric carries no IPv6: there, an assignment is a record and nothing else. */
   const lead = async (fip: FloatingIP, server: Server | undefined): Promise<void> => {
-    if (fip.type === 'ipv6') return;
     await options.effects.routed(
       asCloudFloatingIP({ ...fip, server: server?.id ?? null }),
       server && asCloudServer(server),

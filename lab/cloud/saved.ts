@@ -57,14 +57,13 @@ export async function tellAll(context: CloudContext): Promise<void> {
   };
   for (const ip of project.primaryIPs.values()) {
     const server = ip.assignee?.type === 'server' ? serverOf(ip.assignee.id) : undefined;
-    if (ip.type === 'ipv4' && server !== undefined) await effects.primaryIPRouted?.(ip.ip, server);
+    if (server !== undefined) await effects.primaryIPRouted?.(ip.ip, server);
   }
   for (const server of project.servers.values()) {
     const ip = server.networks.get(project.firstNetwork)?.ip;
     if (ip !== undefined && ip !== server.privateIPv4) await effects.privateIPRouted?.(ip, asCloudServer(server));
   }
-  for (const fip of project.floatingIPs.values())
-    if (fip.type === 'ipv4') await effects.routed(asCloudFloatingIP(fip), serverOf(fip.server));
+  for (const fip of project.floatingIPs.values()) await effects.routed(asCloudFloatingIP(fip), serverOf(fip.server));
   for (const zone of project.zones.values()) await effects.zoneChanged?.(asCloudZone(zone));
   for (const balancer of project.loadBalancers.values()) await tellBalancer(context, balancer);
   await serversChanged(context);

@@ -142,9 +142,9 @@ export interface CloudEffects {
   reset(server: CloudServer): Promise<void>;
   /** It is off its disk and runs the rescue system from now on, until one of the others is told. */
   bootRescue?(server: CloudServer): Promise<void>;
-  /** Where the address leads from now on; undefined = nowhere. */
+  /** Where the address (of IPv6: the /64, in CIDR form) leads from now on; undefined = nowhere. */
   routed(floatingIP: CloudFloatingIP, server: CloudServer | undefined): Promise<void>;
-  /** A Primary IP was given to a server (which is off) or taken from it; undefined = it leads nowhere. */
+  /** A Primary IP (of IPv6: the /64) was given to a server (which is off) or taken from it; undefined = it leads nowhere. */
   primaryIPRouted?(ip: string, server: CloudServer | undefined): Promise<void>;
   /** A server was attached to the first network under an address other than its own, or that one was taken away. */
   privateIPRouted?(ip: string, server: CloudServer | undefined): Promise<void>;
@@ -195,6 +195,8 @@ export interface Cloud {
   readonly floatingIPs: () => readonly CloudFloatingIP[];
   /** A server that existed before the story begins: no action, no effect is run. */
   addServer(spec: { name: string; labels: Record<string, string>; userData: string; location?: string }): CloudServer;
+  /** The /64 of a server, in CIDR form; empty where it has none. */
+  publicIPv6(serverId: number): string;
   /** As the server's metadata service tells them; none for a server that is gone. */
   privateNetworks(serverId: number): readonly PrivateNetworkFacts[];
   /** A machine that was told to shut down has stopped: its status becomes `off`. */

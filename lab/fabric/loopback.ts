@@ -34,7 +34,7 @@ const LIMITS: readonly string[] = [
   "localhost and 0.0.0.0 in a node's configuration mean the node's own addresses.",
   'kube-apiserver is given a documentation address as --advertise-address (it refuses loopback), so the Endpoints of the kubernetes Service lead nowhere.',
   'etcd peers skip the check of the client SAN: their packets come from 127.0.0.1, as all source addresses in this lab do.',
-  'There is no IPv6, no 169.254.169.254, and no port below 1024.',
+  'IPv6 addresses are records of the documentation range that no packet reaches; there is no 169.254.169.254, and no port below 1024.',
   "Other programs cannot resolve the lab's names; fairlead has `resolvers:` in its configuration.",
   `Only the ports ${HOST_PORTS.join(', ')} of an address are held, and those of a load balancer's services: any other is refused, also when the machine is off.`,
   'A partition, a closed firewall or a lost SYN is a connection that the kernel accepts and nobody answers: a client sees it time out after connecting. Latency and loss act on chunks of bytes as TCP would show them, not on packets.',

@@ -7,7 +7,7 @@ import { HOST_PORTS } from './ports.ts';
  * The claim on a /16 is a listener on its first address: exclusive as long as the process lives, and gone with it however
  * it ends. Outside the kernel's range of ephemeral ports, so that no outgoing connection sits on it.
  */
-const CLAIM_PORT = 61_643;
+export const CLAIM_PORT = 61_643;
 const FIRST = 64;
 const LAST = 127;
 

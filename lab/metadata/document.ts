@@ -28,6 +28,8 @@ const NETWORK_ZONES: Readonly<Record<string, string>> = {
 /** Hetzner's own resolvers, as its images are given them. */
 const NAME_SERVERS = ['185.12.64.2', '185.12.64.1'];
 
+const NAME_SERVERS_6 = ['2a01:4ff:ff00::add:1', '2a01:4ff:ff00::add:2'];
+
 export interface MetadataAnswer {
   readonly status: number;
   readonly body: string;
@@ -82,7 +84,7 @@ const privateNetworks = (facts: MetadataFacts): string =>
     { lineWidth: 0 },
   );
 
-/** Version 1 of cloud-init's format: the public interface by its hardware address, IPv4 by DHCP. There is no IPv6 here. */
+/** Version 1 of cloud-init's format: the public interface by its hardware address, IPv4 by DHCP, IPv6 as it is. */
 const networkConfig = (facts: MetadataFacts) => ({
   version: 1,
   config: [
@@ -90,7 +92,20 @@ const networkConfig = (facts: MetadataFacts) => ({
       type: 'physical',
       name: 'eth0',
       mac_address: facts.publicMac,
-      subnets: [{ type: 'dhcp', ipv4: true, dns_nameservers: NAME_SERVERS }],
+      subnets: [
+        { type: 'dhcp', ipv4: true, dns_nameservers: NAME_SERVERS },
+        ...(facts.publicIPv6 === ''
+          ? []
+          : [
+              {
+                type: 'static',
+                ipv6: true,
+                address: facts.publicIPv6.replace('::/64', '::1/64'),
+                gateway: 'fe80::1',
+                dns_nameservers: NAME_SERVERS_6,
+              },
+            ]),
+      ],
     },
   ],
 });

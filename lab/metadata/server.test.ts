@@ -16,6 +16,7 @@ const facts: MetadataFacts = {
   serverId: 4711,
   hostname: 'cp-1',
   publicIPv4: '127.64.130.4',
+  publicIPv6: '2001:db8:1:2::/64',
   location: 'hel1',
   publicMac: '96:00:00:12:67:00',
   privateNetworks: [
@@ -76,7 +77,16 @@ describe('the metadata service', () => {
     ]);
     expect(parse((await get('/hetzner/v1/metadata/network-config')).slice(4))).toMatchObject({
       version: 1,
-      config: [{ type: 'physical', mac_address: '96:00:00:12:67:00', subnets: [{ type: 'dhcp' }] }],
+      config: [
+        {
+          type: 'physical',
+          mac_address: '96:00:00:12:67:00',
+          subnets: [
+            { type: 'dhcp' },
+            { type: 'static', ipv6: true, address: '2001:db8:1:2::1/64', gateway: 'fe80::1' },
+          ],
+        },
+      ],
     });
     expect(parse((await get('/hetzner/v1/metadata')).slice(4))).toMatchObject({
       'instance-id': 4711,
@@ -88,7 +98,7 @@ describe('the metadata service', () => {
   });
 
   test('says not found for other paths and for what the server does not have (guess)', async () => {
-    const { get, url } = await service({ ...facts, publicIPv4: '', privateNetworks: [], userData: '' });
+    const { get, url } = await service({ ...facts, publicIPv4: '', publicIPv6: '', privateNetworks: [], userData: '' });
     for (const path of [
       '/',
       '/latest/meta-data',

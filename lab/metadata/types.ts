@@ -4,6 +4,8 @@ export interface MetadataFacts {
   readonly hostname: string;
   /** Empty = the server has none. */
   readonly publicIPv4: string;
+  /** Its /64, in CIDR form; empty = it has none. */
+  readonly publicIPv6: string;
   readonly location: string;
   /** Hardware address of the public interface. */
   readonly publicMac: string;

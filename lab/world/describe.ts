@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { CLOUD_LIMITS } from '../cloud/limits.ts';
 import type { Cloud } from '../cloud/types.ts';
+import { prefixOf } from '../fabric/ipv6.ts';
 import type { Fabric } from '../fabric/types.ts';
 import type { Parts } from '../kubernetes/types.ts';
 import { NODE_LIMITS } from '../talos/limits.ts';
@@ -56,7 +57,7 @@ export function describeWorld(world: Describable): LabInfo {
       ip: fip.ip,
       assignedTo: nameOf(fip.server),
       routedTo: world.fabric.routed(fip.ip)?.name ?? null,
-      claimedBy: machines.filter((m) => m.host.claimed.includes(fip.ip)).map((m) => m.server.name),
+      claimedBy: machines.filter((m) => m.host.claimed.map(prefixOf).includes(fip.ip)).map((m) => m.server.name),
     })),
     loadBalancers: world.dataPlane.balancers.states().map((balancer) => ({
       ...balancer,
@@ -94,6 +95,7 @@ function describeNode(machine: Machine, world: Describable): LabNodeInfo {
     role: machine.node.role,
     serverId: server.id,
     publicIPv4: server.publicIPv4,
+    ...(machine.publicIPv6 === '' ? {} : { publicIPv6: machine.publicIPv6 }),
     privateIPv4: server.privateIPv4,
     power: (machine.host.condition === 'off' && info.hung !== true) || live?.status === 'off' ? 'off' : 'on',
     stage: info.stage,

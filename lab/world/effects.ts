@@ -1,5 +1,6 @@
 import { textOf } from '../../src/base/failure.ts';
 import type { CloudEffects, CloudServer } from '../cloud/types.ts';
+import { carries, hostAddress } from '../fabric/ipv6.ts';
 import type { Fabric } from '../fabric/types.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { Machines } from './machines.ts';
@@ -43,15 +44,18 @@ export function effectsOf(
       // A kernel answers there, and nothing of the machine's own runs.
       await machines.byServer(server.id)?.host.setCondition('refusing');
     },
-    routed: (floatingIP, server) =>
-      fabric.route(floatingIP.ip, server === undefined ? undefined : machines.byServer(server.id)?.host),
+    async routed(floatingIP, server) {
+      if (!carries(fabric, floatingIP.ip)) return;
+      await fabric.route(floatingIP.ip, server === undefined ? undefined : machines.byServer(server.id)?.host);
+    },
     async firewallChanged(server, rules) {
       const host = machines.byServer(server.id)?.host;
       if (host !== undefined) await fabric.firewall?.(host, rules);
     },
     async primaryIPRouted(ip, server) {
+      if (!carries(fabric, ip)) return;
       const host = server === undefined ? undefined : machines.byServer(server.id)?.host;
-      await host?.claim(ip);
+      await host?.claim(hostAddress(ip));
       await fabric.route(ip, host);
     },
     async privateIPRouted(ip, server) {

@@ -72,6 +72,8 @@ export interface LabNodeInfo {
   readonly role: 'control-plane' | 'worker';
   readonly serverId: number;
   readonly publicIPv4: string;
+  /** Absent where the lab's network carries no IPv6. */
+  readonly publicIPv6?: string;
   readonly privateIPv4: string;
   readonly power: 'on' | 'off';
   readonly stage: NodeStage;

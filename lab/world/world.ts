@@ -92,7 +92,13 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     cloudUrl,
     cloudFacts: (id) => {
       const server = cloud?.servers().find((known) => known.id === id);
-      return server && { publicIPv4: server.publicIPv4, privateNetworks: cloud?.privateNetworks(id) ?? [] };
+      return (
+        server && {
+          publicIPv4: server.publicIPv4,
+          publicIPv6: cloud?.publicIPv6(id) ?? '',
+          privateNetworks: cloud?.privateNetworks(id) ?? [],
+        }
+      );
     },
     dir: path.join(state, 'nodes'),
   });

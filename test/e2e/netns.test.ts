@@ -32,6 +32,24 @@ describe.skipIf(typeof how === 'string')(`a lab of network namespaces${reason}`,
     return node;
   };
 
+  interface Answer {
+    readonly firewall?: { readonly id: number };
+    readonly floating_ip?: { readonly id: number; readonly ip: string };
+  }
+  const call = async (method: string, where: string, body: object): Promise<Answer> => {
+    const { endpoint, token } = lab.info.hetzner;
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const script = `fetch('${endpoint}${where}', ${JSON.stringify({ method, headers, body: JSON.stringify(body) })})
+      .then((r) => r.text()).then(console.log)`;
+    return JSON.parse((await inside([process.execPath, '--eval', script])).stdout) as Answer;
+  };
+  /** How the API server answers at an address, once as wanted or after some seconds. */
+  const answers = async (address: string, wanted: string): Promise<string> => {
+    let seen = '';
+    for (let i = 0; i < 20 && seen !== wanted; i += 1) seen = (await inside(dial(address, 6443))).stdout.trim();
+    return seen;
+  };
+
   test('says how its addresses are reached, and they are not reached from outside', async () => {
     expect(lab.info.fabric).toBe('netns');
     expect(lab.info.limits.join('\n')).toContain('lab exec --from client');
@@ -90,28 +108,35 @@ describe.skipIf(typeof how === 'string')(`a lab of network namespaces${reason}`,
 
   test('a firewall of the cloud closes the public side of a server, and opens it again when it is taken away', async () => {
     const node = plane(2);
-    const { endpoint, token } = lab.info.hetzner;
-    const call = async (method: string, where: string, body: object): Promise<{ firewall?: { id: number } }> => {
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-      const script = `fetch('${endpoint}${where}', ${JSON.stringify({ method, headers, body: JSON.stringify(body) })})
-        .then((r) => r.text()).then(console.log)`;
-      return JSON.parse((await inside([process.execPath, '--eval', script])).stdout) as { firewall?: { id: number } };
-    };
     const rule = { direction: 'in', protocol: 'tcp', port: '50000', source_ips: ['0.0.0.0/0', '::/0'] };
     const target = [{ type: 'server', server: { id: node.serverId } }];
     const { firewall } = await call('POST', '/firewalls', { name: 'talos-only', rules: [rule], apply_to: target });
-    const answers = async (wanted: string): Promise<string> => {
-      let seen = '';
-      for (let i = 0; i < 20 && seen !== wanted; i += 1)
-        seen = (await inside(dial(node.publicIPv4, 6443))).stdout.trim();
-      return seen;
-    };
-    expect(await answers('silent')).toBe('silent');
+    expect(await answers(node.publicIPv4, 'silent')).toBe('silent');
     expect((await inside(dial(node.publicIPv4, 50000))).stdout).toBe('accepted\n');
     expect((await inside(dial(node.privateIPv4, 6443), plane(0).name)).stdout).toBe('accepted\n');
     const from = { remove_from: target };
     await call('POST', `/firewalls/${firewall?.id}/actions/remove_from_resources`, from);
-    expect(await answers('accepted')).toBe('accepted');
+    expect(await answers(node.publicIPv4, 'accepted')).toBe('accepted');
+  });
+
+  test('IPv6: a server answers at ::1 of its /64 with a certificate for it, and a floating /64 leads where it is assigned', async () => {
+    const [one, two] = [plane(0), plane(1)];
+    const six = one.publicIPv6 ?? '';
+    expect(six).toMatch(/^2001:db8:.*::1$/);
+    const kubeconfig = await readFile(lab.info.files.kubeconfig, 'utf8');
+    const ca = /certificate-authority-data: (\S+)/.exec(kubeconfig)?.[1] ?? '';
+    const greet = `const s = require('node:tls').connect({ host: '${six}', port: 6443, ca: Buffer.from('${ca}', 'base64') });
+      s.on('secureConnect', () => { console.log('trusted'); process.exit(); }); s.on('error', (e) => { console.log(e.message); process.exit(); });`;
+    expect((await inside([process.execPath, '--eval', greet])).stdout).toBe('trusted\n');
+    const { floating_ip: made } = await call('POST', '/floating_ips', { type: 'ipv6', server: two.serverId });
+    const prefix = made?.ip ?? '';
+    expect(prefix).toMatch(/::\/64$/);
+    const address = prefix.replace('/64', '9');
+    // As Hetzner says: any address of it, on the server's own link.
+    expect((await inside(['ip', 'addr', 'add', `${address}/128`, 'dev', 'enp1s0'], two.name)).code).toBe(0);
+    expect(await answers(address, 'accepted')).toBe('accepted');
+    await call('POST', `/floating_ips/${made?.id}/actions/unassign`, {});
+    expect(await answers(address, 'silent')).toBe('silent');
   });
 
   test('two labs side by side do not meet', async () => {

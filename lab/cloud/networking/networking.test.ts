@@ -191,7 +191,7 @@ describe('a Primary IP', () => {
 });
 
 describe('an IPv6 floating IP', () => {
-  test('is a record that no packet follows', async () => {
+  test('leads its /64 to the server it is assigned to', async () => {
     const { c, make, show, server } = await start();
     const a = server('a');
     const id = await make('/floating_ips', 'floating_ip', { type: 'ipv6', home_location: 'nbg1', name: 'six' });
@@ -202,6 +202,6 @@ describe('an IPv6 floating IP', () => {
       server: a.id,
       dns_ptr: [],
     });
-    expect(c.effects).toEqual([]);
+    expect(c.effects).toEqual(['routed six -> nowhere', 'routed six -> a']);
   });
 });

@@ -21,7 +21,7 @@ const CREATE = z.object({
   labels: body.labels.nullish(),
 });
 
-/** A new Primary IP of the project; IPv6 ones are a /64 of the documentation range, which the fabric does not carry. */
+/** A new Primary IP of the project; IPv6 ones are a /64 of the documentation range, which not every fabric carries. */
 export function addPrimaryIP(
   project: Project,
   options: Pick<CloudOptions, 'effects' | 'clock'>,
@@ -105,7 +105,7 @@ export function primaryIPRoutes(context: CloudContext): Routes {
   };
   const reply = (action: Action): Reply => created({ action: actionView(action) });
   const route = async (ip: PrimaryIP, server: Server | undefined): Promise<void> => {
-    if (ip.type === 'ipv4') await options.effects.primaryIPRouted?.(ip.ip, server && asCloudServer(server));
+    await options.effects.primaryIPRouted?.(ip.ip, server && asCloudServer(server));
   };
 
   const checkAssign = (type: PrimaryIP['type'], place: Location, server: Server): void => {
