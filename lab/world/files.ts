@@ -95,6 +95,7 @@ journal:
   await write('kubeconfig', stringify(kubeconfig, { lineWidth: 0 }), 0o600);
   await write('talosconfig', stringify(talosconfig, { lineWidth: 0 }), 0o600);
   await write('hetzner-token', `${spec.token}\n`, 0o600);
+  await write('age.key', `# public key: ${recipient}\n${identity}\n`, 0o600);
   await write('vip-token', `${spec.nodeToken}\n`, 0o600);
   await write('fairlead.yaml', config, 0o644);
 }
