@@ -1,16 +1,24 @@
+import type { Socket } from 'node:net';
 import type { CloudLoadBalancer, CloudService } from '../cloud/types.ts';
 import type { Fabric, FabricHost } from '../fabric/types.ts';
+import { createRedirect } from './http-front.ts';
 import { createServiceProxy, type ServiceProxy } from './service.ts';
 import { type BalancerPorts, type Balancers, DEFAULT_BALANCER_KNOBS } from './types.ts';
 
 /** What balancers of the lab do otherwise than Hetzner's, for `lab info`. */
 export const balancerLimits = (fabric: Fabric): readonly string[] => [
-  `Load balancers pass TCP on: an http service is not read, an https service does not listen${leastPort(fabric) > 1 ? ', nor does one on a port below 1024' : ''}; both are checked.`,
-  'What a load balancer tells by the PROXY protocol are addresses inside the lab, not those of the client.',
+  ...(leastPort(fabric) > 1
+    ? [
+        'A service of a load balancer on a port below 1024 does not listen, and is checked all the same; nor does the redirect from port 80.',
+      ]
+    : []),
+  'What a load balancer tells by the PROXY protocol and in X-Forwarded-For are addresses inside the lab, not those of the client. Its https services speak HTTP/1.1, not HTTP/2.',
 ];
 
 /** Lower ports need root, which a lab is only inside namespaces of its own. */
 const leastPort = (fabric: Fabric): number => (fabric.kind === 'loopback' ? 1024 : 1);
+
+const REDIRECT_PORT = 80;
 
 interface Balancer {
   name: string;
@@ -18,6 +26,10 @@ interface Balancer {
   readonly services: Map<number, ServiceProxy>;
   /** Addresses that lead to it now. */
   readonly addresses: Set<string>;
+  /** Connections of all its services. */
+  readonly open: Set<Socket>;
+  /** Port 80, where an https service redirects to itself. */
+  redirect: { readonly front: ReturnType<typeof createRedirect>; to: number } | undefined;
 }
 
 /**
@@ -52,14 +64,14 @@ export function startBalancers(ports: BalancerPorts): Balancers {
     }
   };
 
-  const listens = (service: CloudService): boolean =>
-    service.protocol !== 'https' && service.listenPort >= leastPort(fabric);
+  const listens = (service: CloudService): boolean => service.listenPort >= leastPort(fabric);
 
   const serve = async (balancer: Balancer, description: CloudLoadBalancer): Promise<void> => {
     for (const [port, proxy] of balancer.services) {
-      // One that begins or ceases to listen is another one.
+      // One that begins or ceases to listen, or speaks another protocol, is another one.
       const stays = description.services.some(
-        (service) => service.listenPort === port && listens(service) === proxy.listening,
+        (service) =>
+          service.listenPort === port && service.protocol === proxy.protocol && listens(service) === proxy.listening,
       );
       if (stays) continue;
       balancer.services.delete(port);
@@ -71,11 +83,34 @@ export function startBalancers(ports: BalancerPorts): Balancers {
       if (known !== undefined) known.update(description, service);
       else await begin(balancer, description, service);
     }
+    await redirect(balancer, description.services.find((service) => service.http?.redirectHTTP === true)?.listenPort);
+  };
+
+  const redirect = async (balancer: Balancer, to: number | undefined): Promise<void> => {
+    if (to !== undefined && balancer.redirect !== undefined) balancer.redirect.to = to;
+    if ((to === undefined) === (balancer.redirect === undefined) || leastPort(fabric) > REDIRECT_PORT) return;
+    const { host } = balancer;
+    if (to === undefined) {
+      await host.shut(REDIRECT_PORT);
+      balancer.redirect?.front.close();
+      balancer.redirect = undefined;
+      return;
+    }
+    const front = createRedirect(host.hidden, REDIRECT_PORT, () => balancer.redirect?.to ?? to);
+    balancer.redirect = { front, to };
+    await front.listen();
+    await host.open(REDIRECT_PORT);
   };
 
   const begin = async (balancer: Balancer, description: CloudLoadBalancer, service: CloudService): Promise<void> => {
     const { host } = balancer;
-    const proxy = createServiceProxy({ ...ports, knobs, hidden: host.hidden }, description, service);
+    const admit = (client: Socket, most: number): boolean => {
+      if (balancer.open.size >= most) return false;
+      balancer.open.add(client);
+      client.on('close', () => balancer.open.delete(client));
+      return true;
+    };
+    const proxy = createServiceProxy({ ...ports, knobs, hidden: host.hidden, admit }, description, service);
     balancer.services.set(service.listenPort, proxy);
     if (!listens(service)) {
       ports.log(`${description.name}:${service.listenPort}: ${service.protocol} does not listen in this lab`);
@@ -94,6 +129,7 @@ export function startBalancers(ports: BalancerPorts): Balancers {
   const end = async (balancer: Balancer): Promise<void> => {
     await lead(balancer, []);
     for (const proxy of balancer.services.values()) proxy.close();
+    balancer.redirect?.front.close();
     balancer.services.clear();
     await balancer.host.remove();
   };
@@ -107,6 +143,8 @@ export function startBalancers(ports: BalancerPorts): Balancers {
           host: fabric.addHost(`balancer-${description.id}`),
           services: new Map<number, ServiceProxy>(),
           addresses: new Set<string>(),
+          open: new Set<Socket>(),
+          redirect: undefined,
         };
         balancer.name = description.name;
         balancers.set(description.id, balancer);

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 export interface Endpoints {
   readonly source: { readonly address: string; readonly port: number };
   readonly destination: { readonly address: string; readonly port: number };
@@ -31,3 +33,9 @@ export function proxyHeader(version: 1 | 2, { source, destination }: Endpoints):
 }
 
 const octets = (address: string): Buffer => Buffer.from(address.split('.').map(Number));
+
+/** Of a client's connection, as the balancer sees it. */
+export const endpointsOf = (client: Socket): Endpoints => ({
+  source: { address: client.remoteAddress ?? '0.0.0.0', port: client.remotePort ?? 0 },
+  destination: { address: client.localAddress ?? '0.0.0.0', port: client.localPort ?? 0 },
+});

@@ -1,12 +1,13 @@
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../src/base/clock.ts';
 import type { CloudLoadBalancer, CloudService, CloudTarget } from '../cloud/types.ts';
 import { type Checker, startChecker } from './checker.ts';
-import { createLinks } from './links.ts';
+import type { Backend, Front } from './front.ts';
+import { createHttpFront } from './http-front.ts';
+import { markOf } from './http-headers.ts';
 import { pickTarget } from './pick.ts';
-import { proxyHeader } from './proxy-header.ts';
+import { createTcpFront } from './tcp-front.ts';
 import type { BalancerKnobs, TargetState } from './types.ts';
 
 /** One listening port of a balancer, with its health checks. */
@@ -15,6 +16,8 @@ export interface ServiceProxy {
   update(balancer: CloudLoadBalancer, service: CloudService): void;
   /** Accepts on the hidden address; rejects when the port is taken. */
   listen(): Promise<void>;
+  /** One that speaks another is another service. */
+  readonly protocol: CloudService['protocol'];
   readonly listening: boolean;
   targets(): readonly TargetState[];
   /** Stops listening and looking; open connections are reset. */
@@ -33,19 +36,21 @@ export interface ServicePorts {
   /** The hidden address to listen on and to dial from. */
   readonly hidden: string;
   readonly log: (line: string) => void;
+  /** Counts a new connection of the balancer until it closes; false where so many are open already. */
+  readonly admit: (client: Socket, most: number) => boolean;
 }
 
 export function createServiceProxy(ports: ServicePorts, first: CloudLoadBalancer, initial: CloudService): ServiceProxy {
-  const { knobs, speed } = ports;
+  const { knobs } = ports;
   const watched = new Map<string, Watched>();
-  const links = createLinks(knobs.tcpIdleMs / speed);
-  const waiting = new Set<Socket>();
+  /** Connections or requests that are open, by target. */
+  const open = new Map<string, number>();
   let balancer = first;
   let service = initial;
   let last: string | undefined;
 
   const lose = (key: string): void => {
-    if (knobs.connectionsOfLostTarget === 'reset') links.reset(key);
+    if (knobs.connectionsOfLostTarget === 'reset') front.reset(key);
   };
   const watch = (target: CloudTarget): Watched => {
     const port = service.listenPort;
@@ -60,61 +65,35 @@ export function createServiceProxy(ports: ServicePorts, first: CloudLoadBalancer
     target.carried &&
     (checker.health.status === 'healthy' || (knobs.unknownReceives && checker.health.status === 'unknown'));
 
-  const giveUp = (client: Socket): void => {
-    if (knobs.withoutTarget === 'reset') client.resetAndDestroy();
-    else client.destroy();
+  const backend: Backend = {
+    get service() {
+      return service;
+    },
+    pick(tried, wanted) {
+      const candidates = [...watched.values()]
+        .filter((candidate) => receives(candidate) && !tried.has(candidate.target.key))
+        .map(({ target: { key, address } }) => ({ key, address, connections: open.get(key) ?? 0 }));
+      const chosen =
+        candidates.find(({ key }) => wanted !== undefined && markOf(key) === wanted) ??
+        pickTarget(balancer.algorithm, candidates, last);
+      last = chosen?.key ?? last;
+      return chosen;
+    },
+    occupy(target) {
+      open.set(target, (open.get(target) ?? 0) + 1);
+      return () => void open.set(target, (open.get(target) ?? 1) - 1);
+    },
+    admit: (client) => ports.admit(client, balancer.maxConnections),
   };
-  const forward = (client: Socket, tried: ReadonlySet<string>): void => {
-    if (client.destroyed) return;
-    const candidates = [...watched.values()]
-      .filter((candidate) => receives(candidate) && !tried.has(candidate.target.key))
-      .map(({ target }) => ({ key: target.key, target, connections: links.count(target.key) }));
-    const chosen = pickTarget(balancer.algorithm, candidates, last);
-    if (chosen === undefined) return giveUp(client);
-    last = chosen.key;
-    const upstream = connect({
-      host: chosen.target.address,
-      localAddress: ports.hidden,
-      port: service.destinationPort,
-      allowHalfOpen: true,
-      noDelay: true,
-    });
-    const next = (): void => {
-      clearTimeout(timer);
-      client.off('close', gone);
-      upstream.destroy();
-      const all = new Set([...tried, chosen.key]);
-      if (all.size < knobs.connectAttempts) forward(client, all);
-      else giveUp(client);
-    };
-    const timer = setTimeout(next, Math.max(knobs.leastTimeoutMs, knobs.connectTimeoutMs / speed));
-    const gone = (): void => {
-      clearTimeout(timer);
-      upstream.destroy();
-    };
-    client.on('close', gone);
-    upstream.on('error', next);
-    upstream.on('connect', () => {
-      clearTimeout(timer);
-      client.off('close', gone);
-      upstream.off('error', next);
-      waiting.delete(client);
-      if (service.proxyProtocol) upstream.write(proxyHeader(knobs.proxyProtocolVersion, endpointsOf(client)));
-      links.join(chosen.key, client, upstream);
-    });
-  };
-
-  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (client) => {
-    waiting.add(client);
-    client.on('close', () => waiting.delete(client));
-    // Until it is joined, a client that breaks off only goes away.
-    client.on('error', () => {});
-    forward(client, new Set());
-  });
+  const front: Front =
+    initial.protocol === 'tcp'
+      ? createTcpFront(ports, initial.listenPort, backend)
+      : createHttpFront(ports, { protocol: initial.protocol, port: initial.listenPort }, backend);
 
   const update = (now: CloudLoadBalancer, wanted: CloudService): void => {
     balancer = now;
     service = wanted;
+    front.update();
     const keys = new Set(now.targets.map((target) => target.key));
     for (const [key, { checker }] of watched) {
       if (keys.has(key)) continue;
@@ -143,12 +122,10 @@ export function createServiceProxy(ports: ServicePorts, first: CloudLoadBalancer
 
   return {
     update,
-    async listen() {
-      server.listen({ host: ports.hidden, port: initial.listenPort });
-      await once(server, 'listening');
-    },
+    protocol: initial.protocol,
+    listen: () => front.listen(),
     get listening() {
-      return server.listening;
+      return front.listening;
     },
     targets: () =>
       [...watched.values()].map(({ target: { key, server: of, address }, checker }) => ({
@@ -156,19 +133,12 @@ export function createServiceProxy(ports: ServicePorts, first: CloudLoadBalancer
         server: of,
         address,
         health: checker.health,
-        connections: links.count(key),
+        connections: open.get(key) ?? 0,
       })),
     close() {
       for (const { checker } of watched.values()) checker.stop();
       watched.clear();
-      if (server.listening) server.close();
-      for (const client of waiting) client.resetAndDestroy();
-      links.resetAll();
+      front.close();
     },
   };
 }
-
-const endpointsOf = (client: Socket) => ({
-  source: { address: client.remoteAddress ?? '0.0.0.0', port: client.remotePort ?? 0 },
-  destination: { address: client.localAddress ?? '0.0.0.0', port: client.localPort ?? 0 },
-});

@@ -36,8 +36,8 @@ export interface ActionRunner {
   close(): Promise<void>;
 }
 
-/** An action that ends in an error of a kind of its own. */
-class ActionError extends Error {
+/** Thrown by an effect: the action ends in an error of this code. */
+export class ActionError extends Error {
   readonly code: string;
   constructor({ code, message }: { readonly code: string; readonly message: string }) {
     super(message);

@@ -57,6 +57,21 @@ export interface CloudService {
   readonly destinationPort: number;
   readonly proxyProtocol: boolean;
   readonly healthCheck: CloudHealthCheck;
+  /** Of http and https services. */
+  readonly http?: CloudHttp;
+}
+
+export interface CloudHttp {
+  readonly stickySessions: boolean;
+  readonly cookieName: string;
+  /** Seconds. */
+  readonly cookieLifetime: number;
+  /** Port 80 answers with the way to this service. */
+  readonly redirectHTTP: boolean;
+  /** Seconds. */
+  readonly timeoutIdle: number;
+  /** PEM, for https; the first is for clients that name no host, or none of theirs. Only those that are issued. */
+  readonly certificates: readonly { readonly cert: string; readonly key: string; readonly names: readonly string[] }[];
 }
 
 export interface TargetHealth {
@@ -98,6 +113,8 @@ export interface CloudLoadBalancer {
   /** Its address in the private network, while it is attached to one. */
   readonly privateIPv4: string | undefined;
   readonly algorithm: 'round_robin' | 'least_connections';
+  /** Open at the same time, on all its services; as its type has it. */
+  readonly maxConnections: number;
   readonly services: readonly CloudService[];
   readonly targets: readonly CloudTarget[];
   /** What the API shows of a target from now on. Until it is told, and after a service's check changed, it is `unknown`. */

@@ -37,6 +37,7 @@ await balancers.apply({
   publicEnabled: true,
   privateIPv4: undefined,
   algorithm: 'round_robin',
+  maxConnections: 10_000,
   services: [
     {
       protocol: 'tcp',

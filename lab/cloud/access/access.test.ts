@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -153,18 +154,28 @@ describe('a certificate', () => {
     expect(await refused('DELETE', `/certificates/${id}`)).toBe('422 resource_in_use');
   });
 
-  test('that would have to be issued fails, and says so', async () => {
+  test('that is managed is issued once a zone of the project covers its names; until then it says why not', async () => {
     const { c, make, show } = await start();
-    const body = { name: 'm', type: 'managed', domain_names: ['api.example.com'] };
+    const body = { name: 'm', type: 'managed', domain_names: ['api.example.com', '*.example.com'] };
     expect(await c.act('POST', '/certificates', body)).toMatchObject({
       command: 'create_certificate',
       status: 'error',
+      error: { code: 'dns_zone_not_found' },
     });
     const [{ id } = { id: 0 }] = (await show('/certificates', 'certificates')) as { id: number }[];
     expect(await show(`/certificates/${id}`, 'certificate')).toMatchObject({
       certificate: null,
-      status: { issuance: 'failed', renewal: 'unavailable' },
+      status: { issuance: 'failed', renewal: 'unavailable', error: { code: 'dns_zone_not_found' } },
     });
+    await c.act('POST', '/zones', { name: 'example.com', mode: 'primary' });
+    expect(await c.act('POST', `/certificates/${id}/actions/retry`)).toMatchObject({
+      command: 'issue_certificate',
+      status: 'success',
+    });
+    const issued = (await show(`/certificates/${id}`, 'certificate')) as { certificate: string };
+    expect(issued).toMatchObject({ status: { issuance: 'completed', renewal: 'scheduled', error: null } });
+    expect(new X509Certificate(issued.certificate).subjectAltName).toBe('DNS:api.example.com, DNS:*.example.com');
+    expect(JSON.stringify(issued)).not.toContain('PRIVATE KEY');
     expect(
       await make('/ssh_keys', 'ssh_key', { name: 'k', public_key: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5' }),
     ).toBeGreaterThan(id);

@@ -1,5 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
+import { textOf } from '../../../src/base/failure.ts';
+import { ActionError } from '../actions.ts';
+import { tellBalancer } from '../balancers/tell.ts';
 import * as body from '../bodies.ts';
 import { collection } from '../collection.ts';
 import { ApiError, invalidInput } from '../errors.ts';
@@ -8,6 +11,7 @@ import type { Action, Project } from '../state.ts';
 import { time } from '../times.ts';
 import { actionView } from '../views.ts';
 import type { Certificate } from './certificate-state.ts';
+import { managedCertificates } from './managed-certificates.ts';
 
 const CREATE = z.object({
   name: z.string().min(1),
@@ -62,6 +66,7 @@ function uploaded(pem: string, key: string): Uploaded {
     domainNames: names.flatMap((name) => (name.startsWith('DNS:') ? [name.slice(4)] : [])),
     issued: {
       pem,
+      key,
       fingerprint: certificate.fingerprint256,
       notBefore: new Date(certificate.validFrom),
       notAfter: new Date(certificate.validTo),
@@ -69,7 +74,7 @@ function uploaded(pem: string, key: string): Uploaded {
   };
 }
 
-/** Certificates for balancers that end TLS. The lab issues none itself: a managed one fails, and says why. */
+/** Certificates for balancers that end TLS: uploaded ones, and managed ones, which an authority of the lab issues. */
 export function certificateRoutes(context: CloudContext): Routes {
   const { project, options, knobs, actions } = context;
   const certificates = collection<Certificate>(context, {
@@ -79,15 +84,29 @@ export function certificateRoutes(context: CloudContext): Routes {
     view: (certificate) => certificateView(certificate, project),
   });
 
+  const order = managedCertificates(context);
   const issue = (certificate: Certificate, command: string): Action =>
     actions.start({
       command,
       resources: [{ id: certificate.id, type: 'certificate' }],
       delay: knobs.delays.setting,
-      effect: () => {
-        const message = 'this lab has no certificate authority that issues managed certificates';
-        certificate.status = { issuance: 'failed', renewal: 'unavailable', error: { code: 'unknown_error', message } };
-        throw new Error(message);
+      effect: async () => {
+        try {
+          certificate.issued = await order(certificate);
+          certificate.status = { issuance: 'completed', renewal: 'scheduled', error: null };
+        } catch (error) {
+          const code = error instanceof ActionError ? error.code : 'unknown_error';
+          certificate.status = {
+            issuance: 'failed',
+            renewal: 'unavailable',
+            error: { code, message: textOf(error) },
+          };
+          throw error;
+        }
+        for (const id of usersOf(project, certificate.id)) {
+          const balancer = project.loadBalancers.get(id);
+          if (balancer !== undefined) await tellBalancer(context, balancer);
+        }
       },
     });
 

@@ -1,7 +1,7 @@
 import { parseSelector } from '../labels.ts';
 import type { CloudContext } from '../routes.ts';
 import { primaryIPOf, type Project, type Server } from '../state.ts';
-import type { CloudLoadBalancer, CloudTarget } from '../types.ts';
+import type { CloudLoadBalancer, CloudService, CloudTarget } from '../types.ts';
 import type { LoadBalancer, Service, Target } from './state.ts';
 
 /** One place connections go to: a label selector has one per server. */
@@ -65,7 +65,7 @@ function targetsOf(project: Project, balancer: LoadBalancer): CloudTarget[] {
   );
 }
 
-const asService = (service: Service): CloudLoadBalancer['services'][number] => {
+const asService = (project: Project, service: Service): CloudService => {
   const { http, ...check } = service.healthCheck;
   return {
     protocol: service.protocol,
@@ -73,6 +73,21 @@ const asService = (service: Service): CloudLoadBalancer['services'][number] => {
     destinationPort: service.destinationPort,
     proxyProtocol: service.proxyProtocol,
     healthCheck: { ...check, ...(http === null ? {} : { http }) },
+    ...(service.http && {
+      http: {
+        cookieName: service.http.cookieName,
+        cookieLifetime: service.http.cookieLifetime,
+        stickySessions: service.http.stickySessions,
+        redirectHTTP: service.http.redirectHTTP,
+        timeoutIdle: service.http.timeoutIdle,
+        certificates: service.http.certificates.flatMap((id) => {
+          const certificate = project.certificates.get(id);
+          return certificate?.issued === undefined
+            ? []
+            : [{ cert: certificate.issued.pem, key: certificate.issued.key, names: certificate.domainNames }];
+        }),
+      },
+    }),
   };
 };
 
@@ -84,7 +99,8 @@ export function asCloudLoadBalancer(project: Project, balancer: LoadBalancer): C
     publicEnabled: balancer.publicEnabled,
     privateIPv4: balancer.attached?.network === project.firstNetwork ? balancer.attached.ip : undefined,
     algorithm: balancer.algorithm,
-    services: balancer.services.map(asService),
+    maxConnections: balancer.type.maxConnections,
+    services: balancer.services.map((service) => asService(project, service)),
     targets: targetsOf(project, balancer),
     setHealth: (target, listenPort, health) => balancer.health.set(healthKey(target, listenPort), health),
   };
