@@ -14,17 +14,21 @@ export interface CloudTamper {
   unhide(fip: FloatingIP): void;
   isProtected(id: number): boolean;
   protect(id: number, on: boolean): void;
+  /** Leads one that was taken out where its own record says. */
+  lead(fip: FloatingIP): Promise<void>;
   /** Leads it where the record says. */
   reroute(id: number): Promise<void>;
 }
 
 export function createTamper({ project, options }: Pick<CloudContext, 'project' | 'options'>): CloudTamper {
   const all = (): FloatingIP[] => [...project.floatingIPs.values()];
-  const reroute = async (id: number): Promise<void> => {
-    const fip = project.floatingIPs.get(id);
-    if (fip === undefined) return;
+  const lead = async (fip: FloatingIP): Promise<void> => {
     const server = fip.server === null ? undefined : project.servers.get(fip.server);
     await options.effects.routed(asCloudFloatingIP(fip), server && asCloudServer(server));
+  };
+  const reroute = async (id: number): Promise<void> => {
+    const fip = project.floatingIPs.get(id);
+    if (fip !== undefined) await lead(fip);
   };
   return {
     floatingIP(which) {
@@ -62,6 +66,7 @@ export function createTamper({ project, options }: Pick<CloudContext, 'project' 
       const fip = project.floatingIPs.get(id);
       if (fip !== undefined) fip.protection = { delete: on };
     },
+    lead,
     reroute,
   };
 }

@@ -106,6 +106,7 @@ async function beginAddress(fault: Fault, ports: StandingPorts, memory?: Address
     case 'address-foreign': {
       const hidden = memory?.hidden ?? tamper.hide(fip.id);
       if (fault.kind === 'address-deleted') await ports.leadNowhere(fip.ip);
+      else if (memory?.hidden !== undefined) await tamper.lead(memory.hidden);
       return {
         note: `${fip.ip} (id ${fip.id}) is no longer in the project`,
         memory: { fip, ...(hidden && { hidden }) } satisfies AddressMemory,

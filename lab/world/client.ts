@@ -13,6 +13,7 @@ import type { RequestRecord } from './audit.ts';
 import { callControl } from './control-call.ts';
 import type { DaemonMessage, LabInfo, LabOptions, LabRecord } from './info.ts';
 import { leftInside } from './places.ts';
+import type { SnapshotReport } from './snapshot/take.ts';
 import { isAlive, killQuietly, killRecorded, type ProcessRecord } from './processes.ts';
 
 /** The running lab, as commands see it. */
@@ -26,6 +27,8 @@ export interface LabClient {
   setFault(kind: string, parameters: Readonly<Record<string, unknown>>): Promise<FaultReport>;
   /** One, or all. */
   clearFaults(id?: string): Promise<readonly FaultReport[]>;
+  /** Writes the whole world into one file; the path is absolute. */
+  snapshot(file: string): Promise<SnapshotReport>;
   /** Where commands run as `client` or as a node: the lab's process, and the namespace's file as that process sees it. */
   place(name: string): Promise<{ readonly pid: number; readonly file?: string }>;
 }
@@ -78,6 +81,7 @@ export async function findLab(state: string): Promise<LabClient> {
       const where = id === undefined ? '/faults' : `/faults/${encodeURIComponent(id)}`;
       return ((await call('DELETE', where)) as { cleared: readonly FaultReport[] }).cleared;
     },
+    snapshot: async (file) => (await call('POST', '/snapshot', { file })) as SnapshotReport,
     place: async (name) =>
       (await call('GET', `/places/${encodeURIComponent(name)}`)) as { readonly pid: number; readonly file?: string },
   };
@@ -119,6 +123,8 @@ export async function startLab(
   options: LabOptions,
   progress: (text: string) => void,
   signal: AbortSignal,
+  /** A snapshot to go on with; absolute. */
+  snapshot?: string,
 ): Promise<LabInfo> {
   const before = inNamespaces(options);
   await claimState(state);
@@ -126,7 +132,7 @@ export async function startLab(
   // Beside this file: as source in a checkout, bundled in dist.
   const source = fileURLToPath(new URL('./daemon.ts', import.meta.url));
   const daemon = existsSync(source) ? source : fileURLToPath(new URL('./daemon.js', import.meta.url));
-  const own = [daemon, state, JSON.stringify(options)];
+  const own = [daemon, state, JSON.stringify(options), ...(snapshot === undefined ? [] : [snapshot])];
   const [program = process.execPath, ...args] = before.length === 0 ? [] : [...before, process.execPath];
   const child = spawn(program, [...args, ...own], {
     cwd: state,

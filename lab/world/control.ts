@@ -48,6 +48,10 @@ export async function startControl(
     const result = await world.operate(name, verb);
     return c.json(result);
   });
+  app.post('/snapshot', async (c) => {
+    const { file } = await c.req.json<{ file: string }>();
+    return c.json(await world.snapshot(file));
+  });
   app.get('/places/:name', (c) => {
     const file = world.placeFile(c.req.param('name'));
     return c.json({ pid: process.pid, ...(file === undefined ? {} : { file }) });

@@ -8,6 +8,9 @@ import { systemRandom } from '../../src/base/random.ts';
 import { startControl } from './control.ts';
 import type { DaemonMessage, LabOptions, LabRecord } from './info.ts';
 import { startTimeOf } from './processes.ts';
+import { readSnapshot } from './snapshot/archive.ts';
+import { unpackFiles } from './snapshot/files.ts';
+import type { WorldState } from './snapshot/state.ts';
 import { startWorld } from './world.ts';
 
 const CONTROL_PORT = 8421;
@@ -19,9 +22,11 @@ const tell = (message: DaemonMessage): void => {
 };
 
 async function main(): Promise<void> {
-  const [state, optionsText] = process.argv.slice(2);
+  const [state, optionsText, snapshotFile] = process.argv.slice(2);
   if (state === undefined || optionsText === undefined) throw new Error('daemon needs a state folder and options');
   const options = JSON.parse(optionsText) as LabOptions;
+  const snapshot = snapshotFile === undefined ? undefined : await readSnapshot(snapshotFile);
+  if (snapshot !== undefined) await unpackFiles(state, snapshot.files);
   // Whoever started it has gone before it was up: nobody would find it again.
   const abandoned = (): never => process.exit(1);
   process.once('disconnect', abandoned);
@@ -32,6 +37,8 @@ async function main(): Promise<void> {
     random: systemRandom,
     env: process.env,
     progress: (text) => tell({ kind: 'progress', text }),
+    // Of this very version, as readSnapshot has seen.
+    ...(snapshot && { restored: { manifest: snapshot.manifest, world: snapshot.world as WorldState } }),
   });
 
   let ending: Promise<void> | undefined;

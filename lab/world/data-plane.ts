@@ -17,6 +17,8 @@ export interface DataPlanePorts {
   readonly audit: Audit;
   readonly dnsFault?: DnsOptions['fault'];
   readonly knobs?: Pick<KnobValues, 'balancer' | 'dns'>;
+  /** The name server's, where it has one already. */
+  readonly dnsAddress?: string;
   readonly log: (line: string) => void;
 }
 
@@ -41,7 +43,7 @@ export async function startDataPlane(ports: DataPlanePorts): Promise<DataPlane> 
   const { clock, speed, fabric, audit, log, knobs } = ports;
   const balancers = startBalancers({ clock, speed, fabric, log, ...(knobs && { knobs: knobs.balancer }) });
   const dns = await startDnsServer({
-    address: fabric.allocate('service'),
+    address: ports.dnsAddress ?? fabric.allocate('service'),
     port: dnsPort(fabric),
     clock,
     speed,

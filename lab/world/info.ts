@@ -108,6 +108,18 @@ export interface LabOptions {
   readonly knobs?: KnobSettings;
 }
 
+/** The options alone, out of something that has more. */
+export const labOptions = (from: LabOptions): LabOptions => ({
+  fabric: from.fabric,
+  parts: from.parts,
+  controlPlanes: from.controlPlanes,
+  workers: from.workers,
+  talos: from.talos,
+  hetznerEra: from.hetznerEra,
+  speed: from.speed,
+  ...(from.knobs === undefined ? {} : { knobs: from.knobs }),
+});
+
 /** What the daemon tells the command that started it. */
 export type DaemonMessage =
   | { readonly kind: 'progress'; readonly text: string }

@@ -23,12 +23,6 @@ const READY_MS = 180_000;
 export function createOperations(
   ports: OperationPorts,
 ): (name: string, verb: string) => Promise<Record<string, unknown>> {
-  /** What a deleted node was, so that `recreate` can make it again. */
-  const deleted = new Map<
-    string,
-    { role: 'control-plane' | 'worker'; labels: Record<string, string>; location: string }
-  >();
-
   const find = (name: string): Machine => {
     const machine = ports.machines.byName(name);
     if (machine !== undefined) return machine;
@@ -46,14 +40,13 @@ export function createOperations(
   };
 
   const remove = async (name: string): Promise<{ serverId: number }> => {
-    const { server, node } = find(name);
-    deleted.set(name, { role: node.role, labels: { ...server.labels }, location: server.location });
+    const { server } = find(name);
     await ports.calls.deleteServer(server.id);
     return { serverId: server.id };
   };
 
   const recreate = async (name: string): Promise<{ serverId: number }> => {
-    const was = deleted.get(name);
+    const was = ports.machines.gone.get(name);
     if (was === undefined) {
       throw new Failure({
         code: 'lab-node-exists',
@@ -73,7 +66,6 @@ export function createOperations(
       networks: await ports.calls.networks(),
       user_data: await ports.render(was.role),
     });
-    deleted.delete(name);
     return { serverId: created.id };
   };
 

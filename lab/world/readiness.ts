@@ -2,13 +2,19 @@ import type { Clock } from '../../src/base/clock.ts';
 import { Failure } from '../../src/base/failure.ts';
 import type { Machines } from './machines.ts';
 
-/** Waits until every machine is ready, telling of each as it comes. */
-export async function becomesReady(clock: Clock, machines: Machines, progress: (text: string) => void): Promise<void> {
+/** Waits until every machine (those of these ids) is ready, telling of each as it comes. */
+export async function becomesReady(
+  clock: Clock,
+  machines: Machines,
+  progress: (text: string) => void,
+  ids?: ReadonlySet<number>,
+): Promise<void> {
   const deadline = clock.now() + 90_000;
   const told = new Set<string>();
   for (;;) {
-    const waiting = machines.all().filter((m) => !m.node.info().ready);
-    for (const machine of machines.all()) {
+    const all = machines.all().filter((m) => ids === undefined || ids.has(m.server.id));
+    const waiting = all.filter((m) => !m.node.info().ready);
+    for (const machine of all) {
       if (!waiting.includes(machine) && !told.has(machine.server.name)) {
         told.add(machine.server.name);
         progress(`${machine.server.name} is ready at ${machine.server.publicIPv4}`);

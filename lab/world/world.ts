@@ -21,12 +21,14 @@ import { describeWorld } from './describe.ts';
 import { effectsOf } from './effects.ts';
 import { found } from './founding.ts';
 import { cloudFront } from './front.ts';
-import type { LabInfo, LabOptions } from './info.ts';
+import { type LabInfo, type LabOptions, labOptions } from './info.ts';
 import { createMachines, dialersOf } from './machines.ts';
 import { clusterName, token } from './names.ts';
 import { createOperations } from './operations.ts';
 import { writeChildren } from './processes.ts';
 import { becomesReady } from './readiness.ts';
+import { checkParts, partsChoiceOf, type Restored, resumeMachines } from './snapshot/restore.ts';
+import { type SnapshotReport, takeSnapshot } from './snapshot/take.ts';
 
 export interface WorldOptions extends LabOptions {
   /** The lab's folder; it exists and is empty but for lock and log. */
@@ -35,6 +37,8 @@ export interface WorldOptions extends LabOptions {
   readonly random: Random;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly progress: (text: string) => void;
+  /** A world that was kept, to go on with; its files lie in the folder. */
+  readonly restored?: Restored;
 }
 
 export interface World {
@@ -51,6 +55,8 @@ export interface World {
   operate(node: string, verb: string): Promise<Record<string, unknown>>;
   /** An address that was given back becomes another customer's: TLS of an authority nobody here knows. */
   giveToStranger(address: string): Promise<void>;
+  /** Writes the whole world into one file. */
+  snapshot(file: string): Promise<SnapshotReport>;
   close(): Promise<void>;
 }
 
@@ -61,21 +67,28 @@ const FURNISHED_MS = 5_000;
 
 /** Brings up a cloud project with a running Talos cluster whose endpoint is its first control plane's own address. */
 export async function startWorld(options: WorldOptions): Promise<World> {
-  const { clock, random, state, speed, progress } = options;
+  const { clock, random, state, speed, progress, restored } = options;
+  const before = restored?.world;
   const knobs = turnKnobs(options.knobs ?? {});
-  const parts = await findParts(options.parts, { clock, random, env: options.env });
+  const choice = restored === undefined ? options.parts : partsChoiceOf(restored.manifest);
+  const parts = await findParts(choice, { clock, random, env: options.env });
+  if (restored !== undefined) checkParts(restored.manifest, parts);
   progress(`etcd: ${parts.etcd.backing}; kube-apiserver: ${parts.kubeApiserver.backing}`);
 
   const audit = createAudit(path.join(state, 'requests.jsonl'), () => clock.wall());
-  const netns = options.fabric === 'netns' ? await startNetns({ random, dir: path.join(state, 'net') }) : undefined;
-  const fabric = netns ?? (await startLoopback({ random, clock, processes: () => dialersOf(machines) }));
-  const serviceAddress = fabric.allocate('service');
-  const name = clusterName(random);
+  const netns =
+    options.fabric === 'netns'
+      ? await startNetns({ random, dir: path.join(state, 'net'), ...before?.fabric })
+      : undefined;
+  const fabric =
+    netns ?? (await startLoopback({ random, clock, processes: () => dialersOf(machines), ...before?.fabric }));
+  const serviceAddress = before?.addresses.service ?? fabric.allocate('service');
+  const name = before?.name ?? clusterName(random);
   const network = { name: `${name}-network`, ipRange: fabric.privateRange };
-  const tokens = { own: token(random), node: token(random), readOnly: token(random) };
-  const secrets = await createSecrets({ clock });
+  const tokens = before?.tokens ?? { own: token(random), node: token(random), readOnly: token(random) };
+  const secrets = before?.secrets ?? (await createSecrets({ clock }));
   const provisioner = path.join(state, 'provisioner');
-  await mkdir(path.join(state, 'nodes'), { mode: 0o700 });
+  await mkdir(path.join(state, 'nodes'), { recursive: true, mode: 0o700 });
 
   let cloud: Cloud | undefined;
   const cloudUrl = (): string => cloud?.url ?? '';
@@ -125,6 +138,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     fabric,
     audit,
     dnsFault: faults.dns,
+    ...(before && { dnsAddress: before.addresses.dns }),
     knobs,
     log: (line) => console.log(line),
   });
@@ -144,14 +158,22 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     faults: faults.cloud,
     knobs: knobs.cloud,
     network,
+    ...(before && { project: before.project }),
   });
   await front.open();
   cloud = running;
   progress(`cloud API at ${running.url}`);
 
-  await found({ clock, name, options, state, provisioner, secrets, tokens, cloud: running, machines });
-  await becomesReady(clock, machines, progress);
-  await Promise.race([controllers.furnished, clock.sleep(FURNISHED_MS)]);
+  if (restored === undefined) {
+    await found({ clock, name, options, state, provisioner, secrets, tokens, cloud: running, machines });
+    await becomesReady(clock, machines, progress);
+    await Promise.race([controllers.furnished, clock.sleep(FURNISHED_MS)]);
+  } else {
+    await resumeMachines(restored, { state, parts, machines, cloud: running });
+    const wereReady = restored.world.machines.filter(({ ready }) => ready).map(({ server }) => server.id);
+    await becomesReady(clock, machines, progress, new Set(wereReady));
+    await faults.registry.load(restored.world.faults);
+  }
 
   const operations = createOperations({
     clock,
@@ -173,6 +195,26 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     info: () => describeWorld({ name, options, state, fabric, cloud: running, machines, parts, tokens, dataPlane }),
     giveToStranger: (address) => dataPlane.strangers.give(address),
     operate: operations,
+    snapshot: (file) =>
+      takeSnapshot(
+        {
+          clock,
+          options: labOptions(options),
+          state,
+          parts,
+          machines,
+          cloud: running,
+          rest: () => ({
+            name,
+            tokens,
+            secrets,
+            addresses: { service: serviceAddress, dns: dataPlane.dns.address },
+            fabric: fabric.memory(),
+            faults: faults.registry.save(),
+          }),
+        },
+        file,
+      ),
     async close() {
       clearInterval(keepChildren);
       faults.registry.close();

@@ -5,12 +5,15 @@ import { downCommand, infoCommand, upCommand } from './lifecycle.ts';
 import { nodeRoutes } from './node.ts';
 import { knobsCommand } from './knobs.ts';
 import { requestsCommand } from './requests.ts';
+import { restoreCommand, snapshotCommand } from './snapshot.ts';
 
 export const labRoutes = buildRouteMap({
   routes: {
     up: upCommand,
     down: downCommand,
     info: infoCommand,
+    snapshot: snapshotCommand,
+    restore: restoreCommand,
     requests: requestsCommand,
     exec: execCommand,
     node: nodeRoutes,
