@@ -221,12 +221,14 @@ describe('a lab node', () => {
     calls.close();
   });
 
+  const MEMBERS = { namespace: 'cluster', type: 'Members.cluster.talos.dev' };
+
   it('a watch begins with an empty message, then tells what changes', async () => {
     const calls = await world.call(cp);
     const stop = new AbortController();
     const seen: string[] = [];
     const watching = (async () => {
-      const request = { namespace: 'cluster', type: 'Members.cluster.talos.dev', options: { bootstrapContents: true } };
+      const request = { ...MEMBERS, options: { bootstrapContents: true }, apiVersion: 1 };
       for await (const { event } of calls.state.watch(request, { signal: stop.signal })) {
         seen.push(event.map((one) => `${one.eventType} ${one.resource?.metadata?.id ?? ''}`).join() || 'empty');
         if (seen.length > 2) stop.abort();

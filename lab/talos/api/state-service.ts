@@ -1,17 +1,20 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import {
   EventType,
   ResourceSchema,
+  type EventSchema,
   type Resource as ResourceMessage,
   type State,
 } from '../../../src/generated/cosi/state_pb.ts';
 import type { Clock } from '../../../src/base/clock.ts';
-import type { StoredResource } from '../resources/resource.ts';
+import { createQuery } from '../resources/query.ts';
+import { protoOf, yamlOf, type StoredResource } from '../resources/resource.ts';
 import type { ResourceChange, ResourceStore } from '../resources/store.ts';
 import { rolesIn } from './context.ts';
-import { authorizeResource } from './roles.ts';
+
+type EventInit = MessageInitShape<typeof EventSchema>;
 
 const EVENT_TYPES: Readonly<Record<ResourceChange['kind'], EventType>> = {
   created: EventType.CREATED,
@@ -24,14 +27,18 @@ const PEERS_MS = 1_000;
 
 /** COSI's state API, read-only. */
 export function stateCalls(store: ResourceStore, clock: Clock): ServiceImpl<typeof State> {
+  /** In Talos' order: is there such a type, may the caller see it, is there such a namespace. */
   const check = (namespace: string, type: string, context: HandlerContext): void => {
-    if (!store.supports(namespace)) {
-      throw new ConnectError(`namespace "${namespace}" is not supported`, Code.PermissionDenied);
-    }
-    if (!store.projects(type)) {
-      throw new ConnectError(`resource type ${JSON.stringify(type)} is not built in this lab`, Code.Unimplemented);
-    }
-    authorizeResource(type, rolesIn(context.values));
+    const definition = store.registry.definition(type);
+    const refusal =
+      definition === undefined
+        ? `resource type ${JSON.stringify(type)} is not supported`
+        : definition.sensitive && !rolesIn(context.values).includes('os:admin')
+          ? 'not authorized'
+          : store.registry.hasNamespace(namespace)
+            ? undefined
+            : `namespace ${JSON.stringify(namespace)} is not supported`;
+    if (refusal !== undefined) throw new ConnectError(refusal, Code.PermissionDenied);
   };
 
   return {
@@ -48,59 +55,61 @@ export function stateCalls(store: ResourceStore, clock: Clock): ServiceImpl<type
     async *list(request, context) {
       const { namespace, type, options } = request;
       check(namespace, type, context);
-      const ids = idFilter(options?.idQuery?.regexp);
+      const matches = createQuery(options?.labelQuery ?? [], options?.idQuery);
       for (const resource of store.list(namespace, type)) {
-        if (ids(resource.id)) yield { resource: toMessage(resource) };
+        if (matches(resource)) yield { resource: toMessage(resource) };
       }
     },
     async *watch(request, context) {
-      const { namespace, type, id, options } = request;
+      const { namespace, type, id, options, apiVersion } = request;
       check(namespace, type, context);
       if (id !== undefined && options?.bootstrapContents === true) {
-        throw new ConnectError('bootstrap_contents is not supported for a single resource', Code.InvalidArgument);
+        throw new ConnectError('bootstrap contents is not implemented for resource watch', Code.Unimplemented);
       }
-      const ids = idFilter(options?.idQuery?.regexp);
-      const queue: ResourceChange[] = [];
+      if (id !== undefined && (options?.labelQuery.length ?? 0) > 0) {
+        throw new ConnectError('label query is not implemented for resource watch', Code.Unimplemented);
+      }
+      const matches =
+        id === undefined
+          ? createQuery(options?.labelQuery ?? [], options?.idQuery)
+          : (resource: { readonly id: string }) => resource.id === id;
+      const queue: EventInit[] = [];
       let wake: () => void = () => {};
       store.refresh();
       const off = store.onChange((change) => {
         const { resource } = change;
-        if (resource.namespace !== namespace || resource.type !== type) return;
-        if (id === undefined ? !ids(resource.id) : resource.id !== id) return;
-        queue.push(change);
+        if (resource.namespace !== namespace || resource.type !== type || !matches(resource)) return;
+        queue.push(toEvent(change));
         wake();
       });
       const stop = (): void => wake();
       context.signal.addEventListener('abort', stop);
       const poll = new AbortController();
       void pollPeers(store, clock, AbortSignal.any([context.signal, poll.signal]));
+      const present = store.list(namespace, type).filter((resource) => matches(resource));
+      const created = present.map((resource) => ({ eventType: EventType.CREATED, resource: toMessage(resource) }));
+      const nothing = (eventType: EventType, absent: string): EventInit => ({
+        eventType,
+        resource: tombstone(namespace, type, absent),
+      });
+      const first: EventInit[] =
+        id !== undefined
+          ? created.length > 0
+            ? created
+            : [nothing(EventType.DESTROYED, id)]
+          : options?.bootstrapContents === true
+            ? // Clients of the first version do not know the end of the contents.
+              [...created, ...(apiVersion < 1 ? [] : [nothing(EventType.BOOTSTRAPPED, '')])]
+            : [];
       try {
-        const present = store.list(namespace, type);
         // The first message says that the watch stands; clients throw it away, whatever it holds.
         yield {};
-        if (id !== undefined) {
-          const found = present.find((resource) => resource.id === id);
-          yield found === undefined
-            ? { event: [{ eventType: EventType.DESTROYED, resource: tombstone(namespace, type, id) }] }
-            : { event: [{ eventType: EventType.CREATED, resource: toMessage(found) }] };
-        } else if (options?.bootstrapContents === true) {
-          for (const resource of present.filter((candidate) => ids(candidate.id))) {
-            yield { event: [{ eventType: EventType.CREATED, resource: toMessage(resource) }] };
-          }
-          yield { event: [{ eventType: EventType.BOOTSTRAPPED, resource: tombstone(namespace, type, '') }] };
-        }
+        if (options?.aggregated === true && first.length > 0) yield { event: first };
+        else for (const event of first) yield { event: [event] };
         while (!context.signal.aborted) {
-          const change = queue.shift();
-          if (change !== undefined) {
-            yield {
-              event: [
-                {
-                  eventType: EVENT_TYPES[change.kind],
-                  resource: toMessage(change.resource),
-                  ...(change.old === undefined ? {} : { old: toMessage(change.old) }),
-                },
-              ],
-            };
+          const events = queue.splice(0, options?.aggregated === true ? queue.length : 1);
+          if (events.length > 0) {
+            yield { event: events };
             continue;
           }
           await new Promise<void>((resolve) => {
@@ -124,15 +133,11 @@ async function pollPeers(store: ResourceStore, clock: Clock, signal: AbortSignal
   }
 }
 
-function idFilter(regexp: string | undefined): (id: string) => boolean {
-  if (regexp === undefined || regexp === '') return () => true;
-  try {
-    const pattern = new RegExp(regexp);
-    return (id) => pattern.test(id);
-  } catch {
-    throw new ConnectError(`failed to compile regexp ${regexp}`, Code.InvalidArgument);
-  }
-}
+const toEvent = (change: ResourceChange): EventInit => ({
+  eventType: EVENT_TYPES[change.kind],
+  resource: toMessage(change.resource),
+  ...(change.old === undefined ? {} : { old: toMessage(change.old) }),
+});
 
 function toMessage(resource: StoredResource): ResourceMessage {
   return create(ResourceSchema, {
@@ -145,12 +150,14 @@ function toMessage(resource: StoredResource): ResourceMessage {
       phase: 'running',
       created: timestampFromDate(resource.created),
       updated: timestampFromDate(resource.updated),
+      labels: { ...resource.labels },
       annotations: { ...resource.annotations },
     },
-    spec: { protoSpec: resource.proto ?? new Uint8Array(), yamlSpec: resource.yaml },
+    spec: { protoSpec: protoOf(resource), yamlSpec: yamlOf(resource) },
   });
 }
 
+/** What is not there. Clients that print it want YAML all the same. */
 const tombstone = (namespace: string, type: string, id: string): ResourceMessage =>
   create(ResourceSchema, {
     metadata: { namespace, type, id, version: 'undefined', phase: 'running' },

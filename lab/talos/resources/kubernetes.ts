@@ -1,28 +1,29 @@
-import { argValue } from '../control-plane/api-server-args.ts';
+import { argumentsAt, isTrue } from '../config/access.ts';
+import { minorOf, type Settings } from '../config/settings.ts';
 import type { PodVersions } from '../control-plane/kubelet.ts';
-import type { Machine, StaticPod } from '../machine.ts';
-import { specYaml, type Resource } from './resource.ts';
+import type { Machine } from '../machine.ts';
+import { controlPlaneResources } from './control-plane.ts';
+import { kubeletImage } from './images.ts';
+import type { Resource } from './resource.ts';
+import { serviceAddress } from './service-address.ts';
+import { settingsOf } from './settings.ts';
+import { podStatus, staticPods } from './static-pods.ts';
 
-/** Node name, node IPs, static pods, KubePrism, the API server's arguments, certificate names. */
+/** Node name, node IPs, kubelet, static pods, KubePrism, and what a control plane renders. */
 export function kubernetesResources(machine: Machine, versions: PodVersions | undefined): Resource[] {
   const { facts, active } = machine;
-  if (active === undefined) return [];
+  const settings = settingsOf(machine);
+  if (active === undefined || settings === undefined) return [];
   const { derived } = active;
-  const make = (namespace: string, type: string, id: string, owner: string, spec: unknown): Resource => ({
-    namespace,
-    type,
+  const k8s = (type: string, id: string, owner: string, spec: unknown): Resource => ({
+    namespace: 'k8s',
+    type: `${type}.kubernetes.talos.dev`,
     id,
-    owner,
-    yaml: specYaml(spec),
+    owner: `k8s.${owner}`,
+    spec,
   });
-  const k8s = (type: string, id: string, owner: string, spec: unknown): Resource =>
-    make('k8s', `${type}.kubernetes.talos.dev`, id, `k8s.${owner}`, spec);
-  const sans = (id: string, owner: string, names: { dnsNames: readonly string[]; ipAddresses: readonly string[] }) =>
-    make('secrets', 'CertSANs.secrets.talos.dev', id, `secrets.${owner}`, {
-      ips: names.ipAddresses,
-      dnsNames: names.dnsNames,
-      fqdn: facts.hostname,
-    });
+  const kubelet = machine.services.get('kubelet')?.state === 'Running';
+  const endpoints = kubePrismEndpoints(machine, settings);
   return [
     k8s('Nodenames', 'nodename', 'NodenameController', {
       nodename: facts.hostname,
@@ -30,92 +31,88 @@ export function kubernetesResources(machine: Machine, versions: PodVersions | un
       skipNodeRegistration: false,
     }),
     k8s('NodeIPs', 'kubelet', 'NodeIPController', { addresses: derived.kubeletNodeIPs }),
-    ...[...machine.podStatuses.values()].map((pod) => podStatus(machine, pod)),
+    k8s('KubeletSpecs', 'kubelet', 'KubeletSpecController', kubeletSpec(machine, settings)),
+    ...(minorOf(machine.ports.version) >= 14 && kubelet
+      ? [k8s('KubeletStatuses', 'kubelet', 'KubeletServiceController', { image: kubeletImage(settings) })]
+      : []),
+    ...[...machine.podStatuses.values()].map((pod) =>
+      k8s(
+        'StaticPodStatuses',
+        `kube-system/${pod.name}-${facts.hostname}`,
+        'KubeletStaticPodController',
+        podStatus(machine, pod),
+      ),
+    ),
+    ...(versions === undefined
+      ? []
+      : staticPods(machine, settings, versions).map(([id, spec]) =>
+          k8s('StaticPods', id, 'ControlPlaneStaticPodController', spec),
+        )),
     ...(derived.kubePrism === undefined
       ? []
       : [
+          k8s('KubePrismEndpoints', 'k8s-cluster', 'KubePrismEndpointsController', { endpoints }),
           k8s('KubePrismConfigs', 'k8s-loadbalancer-config', 'KubePrismConfigController', {
             host: '127.0.0.1',
             port: derived.kubePrism.port,
-            endpoints: kubePrismEndpoints(machine),
+            endpoints,
+          }),
+          k8s('KubePrismStatuses', 'k8s-loadbalancer', 'KubePrismController', {
+            host: `127.0.0.1:${derived.kubePrism.port}`,
+            healthy: machine.role === 'worker' || machine.pods.get('kube-apiserver')?.ready === true,
           }),
         ]),
-    sans('api', 'APICertSANsController', derived.talosApiCertificate),
-    ...(machine.role === 'worker'
-      ? []
-      : [
-          sans('k8s', 'KubernetesCertSANsController', derived.kubernetesApiCertificate),
-          make(
-            'controlplane',
-            'APIServerConfigs.kubernetes.talos.dev',
-            'kube-apiserver',
-            'k8s.ControlPlaneAPIServerController',
-            {
-              image: `registry.k8s.io/kube-apiserver:${derived.kubernetesVersion}`,
-              controlPlaneEndpoint: derived.endpoint,
-              localPort: Number(argValue(derived.kubeAPIServerArgs, '--secure-port') ?? 6443),
-              args: derived.kubeAPIServerArgs,
-            },
-          ),
-          ...(versions === undefined
-            ? []
-            : [
-                make(
-                  'controlplane',
-                  'SecretStatuses.kubernetes.talos.dev',
-                  'static-pods',
-                  'k8s.RenderSecretsStaticPodController',
-                  { ready: true, version: String(versions.secrets) },
-                ),
-              ]),
-        ]),
+    ...(machine.role === 'worker' ? [] : controlPlaneResources(machine, settings, versions)),
   ];
 }
 
-/** Upstreams: the cluster endpoint (port 443 where it names none), this machine, every control plane's addresses. */
-function kubePrismEndpoints(machine: Machine): { host: string; port: number }[] {
-  const derived = machine.active?.derived;
-  if (derived === undefined) return [];
-  const url = URL.canParse(derived.endpoint) ? new URL(derived.endpoint) : undefined;
-  const first = url === undefined ? [] : [{ host: url.hostname, port: url.port === '' ? 443 : Number(url.port) }];
-  const planes = machine.ports.peers().filter((peer) => peer.role === 'control-plane');
-  const own = machine.role === 'control-plane' ? [{ host: 'localhost', port: 6443 }] : [];
-  return [...first, ...own, ...planes.flatMap((peer) => peer.addresses.map((host) => ({ host, port: 6443 })))];
+/** The kubelet's command line and configuration, as far as they follow from the config. */
+function kubeletSpec(machine: Machine, settings: Settings): object {
+  const { hostname } = machine.facts;
+  const given = argumentsAt(settings.legacy, 'machine', 'kubelet', 'extraArgs');
+  const args: Record<string, readonly string[]> = {
+    'bootstrap-kubeconfig': ['/etc/kubernetes/bootstrap-kubeconfig'],
+    'cert-dir': ['/var/lib/kubelet/pki'],
+    ...(isTrue(settings.legacy, 'cluster', 'externalCloudProvider', 'enabled')
+      ? { 'cloud-provider': ['external'] }
+      : {}),
+    config: ['/etc/kubernetes/kubelet.yaml'],
+    'hostname-override': [hostname],
+    kubeconfig: ['/etc/kubernetes/kubeconfig-kubelet'],
+    'node-ip': [(machine.active?.derived.kubeletNodeIPs ?? []).join(',')],
+    ...given,
+  };
+  const [first = ''] = settings.serviceSubnets;
+  return {
+    image: kubeletImage(settings),
+    args: Object.keys(args)
+      .toSorted()
+      .flatMap((name) => (args[name] ?? []).map((value) => `--${name}=${value}`)),
+    ...(given['hostname-override'] === undefined ? { expectedNodename: hostname } : {}),
+    config: {
+      apiVersion: 'kubelet.config.k8s.io/v1beta1',
+      authentication: {
+        anonymous: { enabled: false },
+        webhook: { enabled: true },
+        x509: { clientCAFile: '/etc/kubernetes/pki/ca.crt' },
+      },
+      authorization: { mode: 'Webhook' },
+      clusterDNS: [serviceAddress(first, 10)],
+      clusterDomain: settings.dnsDomain,
+      kind: 'KubeletConfiguration',
+      port: 10_250,
+      protectKernelDefaults: true,
+      rotateCertificates: true,
+    },
+  };
 }
 
-function podStatus(machine: Machine, pod: StaticPod): Resource {
-  const { facts } = machine;
-  const at = pod.startedAt.toISOString();
-  const state = pod.ready ? 'True' : 'False';
-  const condition = (type: string, status: string): object => ({ lastTransitionTime: at, status, type });
-  const nodeIP = machine.active?.derived.kubeletNodeIPs[0] ?? facts.privateIPv4;
-  const version = machine.active?.derived.kubernetesVersion ?? '';
-  return {
-    namespace: 'k8s',
-    type: 'StaticPodStatuses.kubernetes.talos.dev',
-    id: `kube-system/${pod.name}-${facts.hostname}`,
-    owner: 'k8s.KubeletStaticPodController',
-    yaml: specYaml({
-      conditions: [
-        condition('Initialized', 'True'),
-        condition('Ready', state),
-        condition('ContainersReady', state),
-        condition('PodScheduled', 'True'),
-      ],
-      containerStatuses: [
-        {
-          image: `registry.k8s.io/${pod.name}:${version}`,
-          name: pod.name,
-          ready: pod.ready,
-          restartCount: pod.restarts,
-          started: pod.ready,
-        },
-      ],
-      hostIP: nodeIP,
-      phase: 'Running',
-      podIP: nodeIP,
-      qosClass: 'Burstable',
-      startTime: at,
-    }),
-  };
+/** Upstreams: the cluster endpoint (port 443 where it names none), this machine, every control plane's addresses. */
+function kubePrismEndpoints(machine: Machine, settings: Settings): { host: string; port: number }[] {
+  const url = URL.canParse(settings.endpoint) ? new URL(settings.endpoint) : undefined;
+  const first = url === undefined ? [] : [{ host: url.hostname, port: url.port === '' ? 443 : Number(url.port) }];
+  const planes = machine.ports.peers().filter((peer) => peer.role === 'control-plane');
+  const { port } = settings.apiServer;
+  const own = machine.role === 'control-plane' ? [{ host: 'localhost', port }] : [];
+  return [...first, ...own, ...planes.flatMap((peer) => peer.addresses.map((host) => ({ host, port })))];
 }

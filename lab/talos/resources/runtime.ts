@@ -1,5 +1,6 @@
 import type { Machine } from '../machine.ts';
-import { specYaml, type Resource } from './resource.ts';
+import { minorOf } from '../config/settings.ts';
+import type { Resource } from './resource.ts';
 
 const STAGES: Readonly<Record<Machine['stage'], string>> = {
   booting: 'booting',
@@ -39,25 +40,44 @@ export function runtimeResources(machine: Machine): Resource[] {
     type,
     id,
     owner,
-    yaml: specYaml(spec),
+    spec,
   });
   const unmet = unmetConditions(machine);
+  const minor = minorOf(ports.version);
+  const named = minor >= 13 ? { name: 'Talos' } : {};
+  const spikes = minor >= 14 ? { spikeDetected: false, consecutiveSpikes: 0 } : {};
   return [
     runtime('MachineStatuses.runtime.talos.dev', 'machine', 'runtime.MachineStatusController', {
       stage: STAGES[machine.stage],
       status: { ready: machine.stage === 'running' && unmet.length === 0, unmetConditions: unmet },
     }),
-    runtime('Versions.runtime.talos.dev', 'version', 'runtime.VersionController', {
-      name: 'Talos',
-      version: ports.version,
-    }),
+    runtime('Versions.runtime.talos.dev', 'version', 'runtime.VersionController', { ...named, version: ports.version }),
     runtime('PlatformMetadatas.talos.dev', 'platformmetadata', 'network.PlatformConfigController', {
       platform: 'hcloud',
       hostname: facts.hostname,
+      region: REGIONS[facts.location.slice(0, 3)] ?? 'eu-central',
       zone: facts.location,
       instanceId: String(facts.serverId),
       providerId: `hcloud://${facts.serverId}`,
     }),
+    runtime('KernelCmdlines.runtime.talos.dev', 'cmdline', 'runtime.KernelCmdlineController', {
+      cmdline: cmdlineOf(machine),
+    }),
+    runtime('SecurityStates.talos.dev', 'securitystate', 'runtime.SecurityStateController', {
+      secureBoot: false,
+      bootedWithUKI: true,
+      ...(minor >= 12 ? { moduleSignatureEnforced: true } : {}),
+    }),
+    runtime('TimeStatuses.v1alpha1.talos.dev', 'node', 'time.SyncController', {
+      synced: true,
+      epoch: 1,
+      syncDisabled: false,
+      ...spikes,
+    }),
+    runtime('DevicesStatuses.runtime.talos.dev', 'devices', 'runtime.DevicesStatusController', { ready: true }),
+    ...(minor >= 14
+      ? [runtime('BootIDs.runtime.talos.dev', 'boot-id', 'runtime.BootIDController', { bootID: machine.bootId })]
+      : []),
     ...[...machine.services.values()]
       .filter((service) => service.state === 'Running')
       .map((service) =>
@@ -68,4 +88,20 @@ export function runtimeResources(machine: Machine): Resource[] {
         }),
       ),
   ];
+}
+
+/** Hetzner's network zones, by the first letters of a location. */
+const REGIONS: Readonly<Record<string, string>> = {
+  fsn: 'eu-central',
+  nbg: 'eu-central',
+  hel: 'eu-central',
+  ash: 'us-east',
+  hil: 'us-west',
+  sin: 'ap-southeast',
+};
+
+/** Old link names mean that the kernel was told to keep them. */
+export function cmdlineOf(machine: Machine): string {
+  const old = machine.facts.links.some((link) => /^eth\d/.test(link.name));
+  return `talos.platform=hcloud console=tty1 console=ttyS0 init_on_alloc=1 slab_nomerge pti=on consoleblank=0${old ? ' net.ifnames=0' : ''}`;
 }

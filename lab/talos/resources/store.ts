@@ -1,4 +1,5 @@
 import type { Clock } from '../../../src/base/clock.ts';
+import type { Registry } from './definitions.ts';
 import { resourceKey, type Resource, type StoredResource } from './resource.ts';
 
 export interface ResourceChange {
@@ -6,31 +7,6 @@ export interface ResourceChange {
   readonly resource: StoredResource;
   readonly old?: StoredResource;
 }
-
-/** Namespaces of a Talos node; any other is refused. */
-const NAMESPACES = new Set(
-  (
-    'meta config network network-config cluster cluster-raw k8s controlplane etcd files hardware kubespan perf runtime ' +
-    'secrets block cri security'
-  ).split(' '),
-);
-
-/** Types that the lab projects; any other is not built, and a client is told so rather than shown an empty list. */
-const TYPES = new Set([
-  ...['MachineConfigs', 'MachineTypes'].map((name) => `${name}.config.talos.dev`),
-  ...['MachineStatuses', 'Versions'].map((name) => `${name}.runtime.talos.dev`),
-  'PlatformMetadatas.talos.dev',
-  'Services.v1alpha1.talos.dev',
-  'CertSANs.secrets.talos.dev',
-  ...['Members', 'Identities'].map((name) => `${name}.cluster.talos.dev`),
-  ...['EtcdSpecs', 'EtcdMembers'].map((name) => `${name}.etcd.talos.dev`),
-  ...['HostnameStatuses', 'NetworkStatuses', 'LinkStatuses', 'AddressStatuses', 'NodeAddresses', 'OperatorSpecs'].map(
-    (name) => `${name}.net.talos.dev`,
-  ),
-  ...['Nodenames', 'NodeIPs', 'StaticPodStatuses', 'KubePrismConfigs', 'APIServerConfigs', 'SecretStatuses'].map(
-    (name) => `${name}.kubernetes.talos.dev`,
-  ),
-]);
 
 /**
  * The node's resources: projected anew from the machine's state whenever that changes, and compared with what was there,
@@ -42,52 +18,77 @@ export interface ResourceStore {
   /** Projects and compares; cheap enough to call on every change. */
   refresh(): void;
   onChange(listener: (change: ResourceChange) => void): () => void;
-  supports(namespace: string): boolean;
-  projects(type: string): boolean;
+  /** Types and namespaces of the release that runs. */
+  readonly registry: Registry;
 }
 
-export function createResourceStore(clock: Clock, project: () => readonly Resource[]): ResourceStore {
-  let stored = new Map<string, StoredResource>();
+interface Entry {
+  readonly resource: StoredResource;
+  /** What makes it another version. */
+  readonly content: string;
+}
+
+/** What there is to see of a machine now. */
+export interface Projection {
+  readonly registry: Registry;
+  readonly resources: readonly Resource[];
+}
+
+export function createResourceStore(clock: Clock, project: () => Projection): ResourceStore {
+  let registry: Registry | undefined;
+  let stored = new Map<string, Entry>();
+  const began = clock.wall();
   const listeners = new Set<(change: ResourceChange) => void>();
 
   const refresh = (): void => {
-    const next = new Map<string, StoredResource>();
+    const next = new Map<string, Entry>();
     const changes: ResourceChange[] = [];
-    for (const resource of project()) {
+    const projection = project();
+    registry = projection.registry;
+    for (const resource of projection.resources) {
       const key = resourceKey(resource);
+      const content = JSON.stringify([resource.spec, resource.labels, resource.annotations]);
       const old = stored.get(key);
-      if (old !== undefined && old.yaml === resource.yaml) next.set(key, old);
+      if (old !== undefined && old.content === content) next.set(key, old);
       else {
         const now = clock.wall();
-        const full = { ...resource, version: (old?.version ?? 0) + 1, created: old?.created ?? now, updated: now };
-        next.set(key, full);
+        const version = (old?.resource.version ?? 0) + 1;
+        const full = { ...resource, version, created: old?.resource.created ?? now, updated: now };
+        next.set(key, { resource: full, content });
         changes.push(
-          old === undefined ? { kind: 'created', resource: full } : { kind: 'updated', resource: full, old },
+          old === undefined
+            ? { kind: 'created', resource: full }
+            : { kind: 'updated', resource: full, old: old.resource },
         );
       }
     }
-    for (const [key, old] of stored) if (!next.has(key)) changes.push({ kind: 'destroyed', resource: old });
+    for (const [key, old] of stored) if (!next.has(key)) changes.push({ kind: 'destroyed', resource: old.resource });
     stored = next;
     for (const change of changes) for (const listener of listeners) listener(change);
   };
 
+  /** What the release itself tells never changes while it runs. */
+  const fixed = (): StoredResource[] =>
+    (registry?.resources ?? []).map((resource) => ({ ...resource, version: 1, created: began, updated: began }));
+
+  const list = (namespace: string, type: string): readonly StoredResource[] => {
+    refresh();
+    return (namespace === 'meta' ? fixed() : [...stored.values()].map((entry) => entry.resource))
+      .filter((resource) => resource.namespace === namespace && resource.type === type)
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  };
+
   return {
-    get(namespace, type, id) {
-      refresh();
-      return stored.get(resourceKey({ namespace, type, id }));
-    },
-    list(namespace, type) {
-      refresh();
-      return [...stored.values()]
-        .filter((resource) => resource.namespace === namespace && resource.type === type)
-        .toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    },
+    get: (namespace, type, id) => list(namespace, type).find((resource) => resource.id === id),
+    list,
     refresh,
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    supports: (namespace) => NAMESPACES.has(namespace),
-    projects: (type) => TYPES.has(type),
+    get registry() {
+      if (registry === undefined) refresh();
+      return registry ?? project().registry;
+    },
   };
 }
