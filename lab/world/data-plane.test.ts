@@ -6,24 +6,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { systemRandom } from '../../src/base/random.ts';
+import { cleanups, cleanUp, serverPair } from '../balancer/testing.ts';
 import { type TestCloud, testCloud } from '../cloud/testing.ts';
 import { startLoopback } from '../fabric/loopback.ts';
 import type { FabricHost } from '../fabric/types.ts';
-import { createAuthority, issue } from '../pki/pki.ts';
 import type { KeyPair } from '../pki/types.ts';
 import { createAudit } from './audit.ts';
 import { type DataPlane, startDataPlane } from './data-plane.ts';
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
+afterEach(cleanUp);
 
 let pair: KeyPair;
 beforeAll(async () => {
-  const validity = { notBefore: new Date(Date.now() - 1e6), notAfter: new Date(Date.now() + 1e9) };
-  const ca = await createAuthority('ecdsa', { commonName: 'test', ...validity });
-  pair = await issue(ca, { commonName: 'server', dnsNames: ['server'], usages: ['serverAuth'], ...validity });
+  pair = await serverPair('server');
 });
 
 interface Small {
@@ -212,4 +207,39 @@ test('a record set of the API is answered by the name server, with its TTL, unti
   expect(await resolver.resolveNs('example.com')).toHaveLength(3);
   await s.api.act('DELETE', '/zones/example.com/rrsets/api/A');
   expect(await until(lookUp, (answer) => answer === 'ENOTFOUND')).toBe('ENOTFOUND');
+});
+
+test('an https service made through the API ends TLS with a managed certificate, whose authority the chain names', async () => {
+  const s = await small();
+  await s.api.act('POST', '/zones', { name: 'example.com', mode: 'primary' });
+  const ordered = await s.api.call('POST', '/certificates', {
+    name: 'api',
+    type: 'managed',
+    domain_names: ['api.example.com'],
+  });
+  const { id } = (ordered.body ?? {})['certificate'] as { id: number };
+  const made = await s.api.call('POST', '/load_balancers', {
+    name: 'web',
+    load_balancer_type: 'lb11',
+    location: 'fsn1',
+    services: [{ protocol: 'https', listen_port: 8443, destination_port: 6443, http: { certificates: [id] } }],
+  });
+  const { ipv4 } = ((made.body ?? {})['load_balancer'] as Balancer).public_net;
+  const pem = async (): Promise<string> =>
+    String(
+      ((await s.api.call('GET', `/certificates/${id}`)).body?.['certificate'] as { certificate: string }).certificate,
+    );
+  await until(pem, (text) => text.startsWith('-----BEGIN'));
+  const ca = `-----BEGIN${(await pem()).split('-----BEGIN').at(-1)}`;
+  const status = (): Promise<unknown> =>
+    new Promise((resolve) => {
+      https
+        .get({ host: ipv4.ip, port: 8443, servername: 'api.example.com', ca, agent: false }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        })
+        .on('error', (error) => resolve(error.message));
+    });
+  // It has no target.
+  expect(await until(status, (answer) => answer === 503)).toBe(503);
 });
