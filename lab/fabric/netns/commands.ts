@@ -38,9 +38,12 @@ const inside = (place: Place, command: readonly string[], input: string): Promis
   return run(program, args, input);
 };
 
-/** Runs lines of `ip` in a namespace, in one process; the first that fails ends it. */
-export const ip = (place: Place, lines: readonly string[]): Promise<void> =>
-  inside(place, ['ip', '-batch', '-'], `${lines.join('\n')}\n`);
+/**
+ * Runs lines of `ip` in a namespace, in one process; the first that fails ends it. The family matters only where a line
+ * has no address to tell it by.
+ */
+export const ip = (place: Place, lines: readonly string[], family: 4 | 6 = 4): Promise<void> =>
+  inside(place, ['ip', ...(family === 6 ? ['-6'] : []), '-batch', '-'], `${lines.join('\n')}\n`);
 
 /** Loads a ruleset in a namespace, as one transaction. */
 export const nft = (place: Place, rules: string): Promise<void> => inside(place, ['nft', '-f', '-'], rules);

@@ -30,7 +30,7 @@ import os, socket, struct, sys, time
 to = sys.argv[1]
 six = ':' in to
 s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, 58 if six else 1)
-s.settimeout(1)
+s.settimeout(2)
 body = struct.pack('!HH', os.getpid() & 0xffff, 1) + b'fairlead'
 kind = bytes([128 if six else 8, 0])
 words = struct.unpack('!8H', kind + b'\\0\\0' + body)
@@ -41,13 +41,13 @@ try:
     while True:
         got = s.recv(2048)
         got = got if six else got[(got[0] & 15) * 4:]
-        if got[0] == (129 if six else 0): break
+        if got[0] == (129 if six else 0) and got[4:8] == body[:4]: break
     print(round((time.monotonic() - began) * 1000))
 except TimeoutError:
     print('silence')
 `;
 
-/** Milliseconds of one echo, or `silence` after a second. */
+/** Milliseconds of one echo, or `silence` after two seconds. */
 export async function pingFrom(net: NetnsFabric, place: string, address: string): Promise<number | 'silence'> {
   const said = await within(net, place, ['python3', '-c', PING, address]);
   return said === 'silence' ? said : Number(said);

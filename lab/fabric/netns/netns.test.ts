@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { scenarios } from '../scenarios.ts';
 import { ipv6Scenarios } from './ipv6-scenarios.ts';
+import { latencyScenarios } from './latency-scenarios.ts';
 import { netnsScenarios } from './scenarios.ts';
 import { unshared } from './unshared.ts';
 
@@ -13,14 +14,18 @@ const how = unshared(process.env);
 const reason = typeof how === 'string' ? ` (skipped: ${how})` : '';
 
 describe.skipIf(typeof how === 'string')(`the fabric of network namespaces${reason}`, () => {
-  test.each([...scenarios, ...netnsScenarios, ...ipv6Scenarios])('$name', async ({ name }) => {
-    if (typeof how === 'string') throw new Error(how);
-    // Each in namespaces of its own, of which it is root; a scenario that fails says why on stderr, which the error holds.
-    await execute('unshare', [...how.args, process.execPath, program, name], { timeout: 60_000 });
-  });
+  test.each([...scenarios, ...netnsScenarios, ...ipv6Scenarios, ...latencyScenarios])(
+    '$name',
+    async ({ name }) => {
+      if (typeof how === 'string') throw new Error(how);
+      // Each in namespaces of its own, of which it is root; a scenario that fails says why on stderr, which the error holds.
+      await execute('unshare', [...how.args, process.execPath, program, name], { timeout: 60_000 });
+    },
+    60_000,
+  );
 
   // What an ordinary user has: root of a user namespace with one user and one group, whoever runs this test.
-  test.each([scenarios[0], ...netnsScenarios.slice(0, 5), ipv6Scenarios[0]])(
+  test.each([scenarios[0], ...netnsScenarios.slice(0, 5), ipv6Scenarios[0], latencyScenarios[1]])(
     'without root: $name',
     async (scenario) => {
       if (typeof how === 'string' || scenario === undefined) throw new Error('no way into namespaces');

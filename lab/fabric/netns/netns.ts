@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { textOf } from '../../../src/base/failure.ts';
 import type { Random } from '../../../src/base/random.ts';
 import type { Disturbance, Fabric, FabricHost, FirewallRule } from '../types.ts';
 import {
@@ -22,6 +24,7 @@ import {
   SERVICE_RANGE,
 } from './addresses.ts';
 import { ip, makePlace, nft, type Place, run, settleHere } from './commands.ts';
+import { type Delay, lanesOf, startDelay, whyNoLatency } from './latency.ts';
 import { createMachine, type NetnsMachine } from './machine.ts';
 import { createRelays } from './relays.ts';
 import { routerRules } from './router-rules.ts';
@@ -48,12 +51,16 @@ const LIMITS: readonly string[] = [
   'Addresses are reachable inside the lab only: `fairlead lab exec --from client -- CMD`, or `--from NODE`.',
   'The processes of all machines live in one namespace behind them; what they receive and send passes the kernel of their machine. Built-in etcd members speak to each other inside the lab’s process instead: no link cuts them.',
   'A hung machine accepts on every port of a control plane, also on one nothing listened on.',
-  'There is no latency.',
 ];
 
 const WITH_IPV6 =
   'Processes of nodes and balancers listen on IPv4: what comes to them over IPv6 is passed on by the lab and seems to come from the machine itself, and they begin nothing over IPv6. Private networks, the cloud’s API and the name server have IPv4 alone.';
 const NO_IPV6 = 'There is no IPv6: this kernel has none.';
+
+const noLatency = (): readonly string[] => {
+  const why = whyNoLatency(process.env);
+  return why === undefined ? [] : [`There is no latency: ${why}.`];
+};
 
 const UNGROUPED =
   'In the user namespace of an ordinary user, a real etcd or API server cannot be told apart by its group: what it sends leaves from the cloud’s side, not through its machine, and etcd peers skip the check of the client SAN.';
@@ -78,7 +85,7 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
   const grouped = await mayGroup();
   await nft(
     router,
-    routerRules([], () => undefined, new Map()),
+    routerRules([], () => undefined, new Map(), []),
   );
   await nft(here, LAB_RULES);
   await ip(here, [
@@ -134,18 +141,20 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
   let queue: Promise<unknown> = Promise.resolve();
 
   let disturbances: readonly Disturbance[] = [];
+  let delay: Delay | undefined;
+  let disturbing: Promise<unknown> = Promise.resolve();
   const firewalls = new Map<number, readonly FirewallRule[]>();
   const numberOf = (name: string): number | undefined =>
     [...machines].findLast((machine) => machine.name === name)?.number;
   const renewRouter = async (): Promise<void> => {
-    const turn = queue.then(() => nft(router, routerRules(disturbances, numberOf, firewalls)));
+    const turn = queue.then(() => nft(router, routerRules(disturbances, numberOf, firewalls, delay?.detours ?? [])));
     queue = turn.catch(() => {});
     await turn;
   };
 
   const silence = silentListeners();
   const relays = createRelays();
-  const limits = [...LIMITS, ipv6 ? WITH_IPV6 : NO_IPV6, ...(grouped ? [] : [UNGROUPED])];
+  const limits = [...LIMITS, ipv6 ? WITH_IPV6 : NO_IPV6, ...noLatency(), ...(grouped ? [] : [UNGROUPED])];
 
   return {
     kind: 'netns',
@@ -174,6 +183,8 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
         leading: (to) => [...routes].filter(([, host]) => host === to).map(([address]) => address),
       });
       machines.add(machine);
+      // Rules speak of its links, whose names are its own.
+      if (disturbances.length > 0) void renewRouter().catch((error: unknown) => console.error(textOf(error)));
       return machine;
     },
     async route(address, host) {
@@ -203,11 +214,19 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
           ? router.file
           : [...machines].findLast((machine) => machine.name === name)?.file,
     routed: (address) => routes.get(address),
-    async disturb(rules) {
-      // Refused rules leave the old ones in force.
-      routerRules(rules, () => 0, new Map());
-      disturbances = rules;
-      await renewRouter();
+    disturb(rules) {
+      const turn = disturbing.then(async () => {
+        const lanes = lanesOf(rules);
+        const before = delay;
+        const same = isDeepStrictEqual(lanes, before?.detours.map(({ from, to, ms }) => ({ from, to, ms })) ?? []);
+        // What cannot be made leaves the old rules in force.
+        if (!same) delay = lanes.length === 0 ? undefined : await startDelay(router, lanes);
+        disturbances = rules;
+        await renewRouter();
+        if (!same) await before?.end();
+      });
+      disturbing = turn.catch(() => {});
+      return turn;
     },
     async firewall(host, rules) {
       const machine = [...machines].find((known) => known === host);
@@ -217,6 +236,8 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
       await renewRouter();
     },
     async close() {
+      await disturbing;
+      await delay?.end();
       await queue;
       await Promise.all([...machines].map((machine) => machine.discard()));
       routes.clear();

@@ -29,7 +29,7 @@ export function unshared(
     : `the kernel or the container does not allow network namespaces (${said})`;
 }
 
-function found(program: string, searchPath = ''): boolean {
+export function found(program: string, searchPath = ''): boolean {
   return searchPath.split(':').some((dir) => {
     try {
       accessSync(path.join(dir, program), constants.X_OK);
