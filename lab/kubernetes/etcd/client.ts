@@ -3,7 +3,16 @@ import { Code, ConnectError, createClient, type CallOptions, type Interceptor } 
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { systemClock } from '../../../src/base/clock.ts';
 import { bytes, eventOf, keysOf, keyValueOf, memberOf, rangeRequest, txnRequest } from './convert.ts';
-import { AlarmRequest_AlarmAction, AlarmType, Cluster, KV, Lease, Maintenance, Watch, type WatchRequest } from './generated/etcd/rpc_pb.ts';
+import {
+  AlarmRequest_AlarmAction,
+  AlarmType,
+  Cluster,
+  KV,
+  Lease,
+  Maintenance,
+  Watch,
+  type WatchRequest,
+} from './generated/etcd/rpc_pb.ts';
 import { openWatch } from './watch.ts';
 import type { EtcdClient, EtcdClientOptions, EtcdKeyValue } from './types.ts';
 
@@ -166,6 +175,16 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
         memberId: memberID,
         alarm: alarm === AlarmType.CORRUPT ? 'CORRUPT' : 'NOSPACE',
       }));
+    },
+    disarm: async () => {
+      const answer = await maintenance.alarm({ action: AlarmRequest_AlarmAction.DEACTIVATE }, unary);
+      return answer.alarms.map(({ memberID, alarm }) => ({
+        memberId: memberID,
+        alarm: alarm === AlarmType.CORRUPT ? 'CORRUPT' : 'NOSPACE',
+      }));
+    },
+    defragment: async () => {
+      await maintenance.defragment({}, unary);
     },
     snapshot: async function* (signal) {
       const call = signal === undefined ? {} : { signal };

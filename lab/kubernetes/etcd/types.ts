@@ -107,6 +107,10 @@ export interface EtcdClient {
   moveLeader(target: bigint): Promise<void>;
   setAlarm(memberId: bigint, alarm: 'NOSPACE' | 'CORRUPT', state: 'raised' | 'cleared'): Promise<void>;
   alarms(): Promise<{ memberId: bigint; alarm: 'NOSPACE' | 'CORRUPT' }[]>;
+  /** Ends all alarms; answers which they were. */
+  disarm(): Promise<{ memberId: bigint; alarm: 'NOSPACE' | 'CORRUPT' }[]>;
+  /** Of this member alone, which answers nothing else meanwhile. */
+  defragment(): Promise<void>;
   /** The database file's bytes with the sha256 trailer, as etcd sends them. */
   snapshot(signal?: AbortSignal): AsyncIterable<Uint8Array>;
   close(): void;

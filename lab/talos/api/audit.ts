@@ -1,20 +1,17 @@
 import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
 import { attribute } from '../../world/audit.ts';
 import type { Machine } from '../machine.ts';
-import { authorize } from './roles.ts';
+import { authorize, availableInMaintenance } from './roles.ts';
 import { rolesIn, userAgentOf } from './context.ts';
 
 /** Calls that change what is stored or what runs, when they succeed. */
-const WRITES = new Set([
-  'ApplyConfiguration',
-  'Bootstrap',
-  'EtcdForfeitLeadership',
-  'EtcdLeaveCluster',
-  'EtcdRemoveMemberByID',
-  'Reboot',
-  'Shutdown',
-  'ServiceRestart',
-]);
+const WRITES = new Set(
+  (
+    'ApplyConfiguration Bootstrap BlockDeviceWipe EtcdAlarmDisarm EtcdDefragment EtcdForfeitLeadership EtcdLeaveCluster ' +
+    'EtcdRecover EtcdRemoveMemberByID ImagePull Import Install MetaDelete MetaWrite Pull Reboot Remove Reset Restart ' +
+    'Rollback ServiceRestart ServiceStart ServiceStop Shutdown Upgrade'
+  ).split(' '),
+);
 
 /** Checks the caller's role, then records the call when it has ended. */
 export function createGate(machine: Machine): Interceptor {
@@ -36,7 +33,9 @@ export function createGate(machine: Machine): Interceptor {
       });
     };
     try {
-      authorize(method, rolesIn(request.contextValues));
+      const call = `${request.service.typeName}/${method}`;
+      if (machine.active === undefined) availableInMaintenance(call, machine.ports.version);
+      authorize(call, rolesIn(request.contextValues));
       const response = await next(request);
       if (!response.stream) {
         record(0);

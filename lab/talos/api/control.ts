@@ -9,6 +9,7 @@ export interface MachineControl {
   /** Begins after the reply. */
   readonly live: (request: LifeRequest) => void;
   readonly startKubelet: () => Promise<void>;
+  readonly stopKubelet: () => Promise<void>;
   readonly restartKubelet: () => Promise<void>;
   readonly restartEtcd: () => Promise<void>;
 }

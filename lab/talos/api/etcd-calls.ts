@@ -1,5 +1,6 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { EtcdMemberAlarm_AlarmType, type MachineService } from './generated/machine/machine_pb.ts';
+import { textOf } from '../../../src/base/failure.ts';
 import { retry, type RetryPolicy } from '../../../src/base/retry.ts';
 import type { EtcdClient } from '../../kubernetes/etcd/types.ts';
 import type { Machine } from '../machine.ts';
@@ -14,6 +15,11 @@ type EtcdCalls = Pick<
   | 'etcdRemoveMemberByID'
   | 'etcdLeaveCluster'
   | 'etcdSnapshot'
+  | 'etcdAlarmDisarm'
+  | 'etcdDefragment'
+  | 'etcdDowngradeValidate'
+  | 'etcdDowngradeEnable'
+  | 'etcdDowngradeCancel'
 >;
 
 /** etcd's own client repeats a read whose connection broke or whose member was away for a moment; so does Talos with it. */
@@ -102,23 +108,57 @@ export function etcdCalls(machine: Machine, control: MachineControl): EtcdCalls 
       }),
     etcdForfeitLeadership: (_request) =>
       withClient('etcd forfeit leadership', async (client) => {
+        const members = await client.members();
+        if (members.length === 1) {
+          const why = 'failed to forfeit leadership: cannot forfeit leadership, only one member';
+          throw new ConnectError(why, Code.Unknown);
+        }
         const status = await client.status();
         if (status.leader !== status.memberId) return { messages: [{}] };
-        const others = (await client.members()).filter(
-          (member) => member.id !== status.memberId && !member.isLearner && member.name !== '',
-        );
+        const others = members.filter(({ id, name, isLearner }) => id !== status.memberId && !isLearner && name !== '');
         const next = others[0];
         if (next === undefined) {
-          throw new ConnectError('cannot forfeit leadership, only one member', Code.FailedPrecondition);
+          throw new ConnectError('failed to forfeit leadership: etcdserver: unhealthy cluster', Code.Unknown);
         }
         await client.moveLeader(next.id);
         return { messages: [{ member: next.name }] };
       }),
     etcdRemoveMemberByID: (request) =>
       withClient('etcd remove member', async (client) => {
-        await client.memberRemove(request.memberId);
+        await client.memberRemove(request.memberId).catch((error: unknown) => {
+          if (error instanceof ConnectError && error.code === Code.NotFound) throw error;
+          throw new ConnectError(`failed to remove member: ${textOf(error)}`, Code.Unknown);
+        });
         machine.log(`etcd: member removed {"member": "${request.memberId.toString(16)}"}`);
         return { messages: [{}] };
+      }),
+    etcdAlarmDisarm: (_request) =>
+      withClient('etcd alarm disarm', async (client) => {
+        const disarmed = await client.disarm();
+        const memberAlarms = disarmed.map(({ memberId, alarm }) => ({
+          memberId,
+          alarm: EtcdMemberAlarm_AlarmType[alarm],
+        }));
+        return { messages: [{ memberAlarms }] };
+      }),
+    etcdDefragment: (_request) =>
+      withClient('etcd defragment', async (client) => {
+        await client.defragment();
+        return { messages: [{}] };
+      }),
+    etcdDowngradeValidate: ({ version }) =>
+      reading('etcd downgrade validate', async (client) => ({
+        messages: [{ clusterDowngrade: { clusterVersion: await downgradeFrom(client, version) } }],
+      })),
+    etcdDowngradeEnable: ({ version }) =>
+      reading('etcd downgrade enable', async (client) => {
+        await downgradeFrom(client, version);
+        throw new ConnectError('etcd keeps its version in this lab', Code.Unimplemented);
+      }),
+    etcdDowngradeCancel: (_request) =>
+      withClient('etcd downgrade cancel', async () => {
+        const why = 'failed to query etcd status: etcdserver: no inflight downgrade job';
+        throw new ConnectError(why, Code.Unknown);
       }),
     async etcdLeaveCluster(_request) {
       requireControlPlane(machine, 'etcd leave');
@@ -137,4 +177,18 @@ export function etcdCalls(machine: Machine, control: MachineControl): EtcdCalls 
       }
     },
   };
+}
+
+/** The cluster's version, where etcd would let it go down to this one: by one minor, no more and no less. */
+async function downgradeFrom(client: EtcdClient, target: string): Promise<string> {
+  const [major = '', minor = ''] = (await client.status()).version.split('.');
+  const [wantedMajor, wantedMinor = '', ...rest] = target.split('.');
+  if (!/^\d+$/.test(wantedMinor) || rest.length > 1) {
+    throw new ConnectError(`invalid version format: ${target}`, Code.InvalidArgument);
+  }
+  if (wantedMajor !== major || Number(wantedMinor) !== Number(minor) - 1) {
+    const why = 'failed to query etcd status: etcdserver: invalid downgrade target version';
+    throw new ConnectError(why, Code.Unknown);
+  }
+  return `${major}.${minor}`;
 }

@@ -1,4 +1,3 @@
-import { gzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
 import { toBase64 } from '../../pki/keys.ts';
 import { kubernetesAdmin } from '../control-plane/certificates.ts';
@@ -31,27 +30,4 @@ export async function adminKubeconfig(machine: Machine, derived: Derived): Promi
     },
     { lineWidth: 0 },
   );
-}
-
-const BLOCK = 512;
-
-/** A gzip-compressed tar (ustar) with one file. */
-export function tarGz(name: string, content: string, modified: Date): Uint8Array {
-  const body = Buffer.from(content, 'utf8');
-  const header = Buffer.alloc(BLOCK);
-  const octal = (value: number, digits: number): string => `${value.toString(8).padStart(digits, '0')}\0`;
-  header.write(name, 0, 100, 'utf8');
-  header.write(octal(0o600, 7), 100);
-  header.write(octal(0, 7), 108);
-  header.write(octal(0, 7), 116);
-  header.write(octal(body.length, 11), 124);
-  header.write(octal(Math.floor(modified.getTime() / 1000), 11), 136);
-  header.write(' '.repeat(8), 148);
-  header.write('0', 156);
-  header.write('ustar\0', 257);
-  header.write('00', 263);
-  const sum = header.reduce((total, byte) => total + byte, 0);
-  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  const padding = Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK);
-  return gzipSync(Buffer.concat([header, body, padding, Buffer.alloc(2 * BLOCK)]));
 }

@@ -1,20 +1,21 @@
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
-import { randomUUID } from 'node:crypto';
-import { timestampFromDate, type Duration } from '@bufbuild/protobuf/wkt';
+import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
-import {
-  ApplyConfigurationRequest_Mode as Mode,
-  RebootRequest_Mode,
-  type MachineService,
-} from './generated/machine/machine_pb.ts';
 import type { ApplyMode } from '../apply/apply.ts';
-import type { MachineEvent } from '../events.ts';
 import type { Machine } from '../machine.ts';
 import { clientConfiguration } from './client-configuration.ts';
+import { rolesIn } from './context.ts';
 import type { MachineControl } from './control.ts';
 import { etcdCalls, requireControlPlane } from './etcd-calls.ts';
-import { adminKubeconfig, tarGz } from './kubeconfig.ts';
+import { fileCalls } from './files/calls.ts';
+import { tarGz } from './files/tar.ts';
+import { ApplyConfigurationRequest_Mode as Mode, type MachineService } from './generated/machine/machine_pb.ts';
+import { olderImageCalls, type ImageStore } from './image-calls.ts';
+import { adminKubeconfig } from './kubeconfig.ts';
+import { lifeCalls } from './life-calls.ts';
+import { logCalls } from './log-calls.ts';
+import { observedCalls } from './observed/calls.ts';
+import { notAuthorized } from './roles.ts';
+import { serviceCalls } from './service-calls.ts';
 
 type Calls = Partial<ServiceImpl<typeof MachineService>>;
 
@@ -35,11 +36,18 @@ const MODE_OF: Readonly<Record<ApplyMode, Mode>> = {
 const DAY_MS = 24 * 3600 * 1000;
 const MINUTE_MS = 60_000;
 
-/** Talos' machine API, as far as fairlead and an operator at a lab node need it. */
-export function machineCalls(machine: Machine, control: MachineControl): Calls {
-  const { facts, ports } = machine;
+/** Talos' machine API. */
+export function machineCalls(machine: Machine, control: MachineControl, images: ImageStore): Calls {
+  const { ports } = machine;
+  const meta = new Map<number, Uint8Array>();
   return {
     ...etcdCalls(machine, control),
+    ...fileCalls(machine),
+    ...lifeCalls(machine, control),
+    ...logCalls(machine),
+    ...observedCalls(machine, control),
+    ...olderImageCalls(images),
+    ...serviceCalls(machine, control),
     version: () => ({
       messages: [
         {
@@ -49,14 +57,13 @@ export function machineCalls(machine: Machine, control: MachineControl): Calls {
         },
       ],
     }),
-    hostname: () => ({ messages: [{ hostname: facts.hostname }] }),
-    systemStat: () => ({
-      messages: [{ bootTime: BigInt(Math.floor(machine.bootTime.getTime() / 1000)) }],
-    }),
-    async applyConfiguration(request) {
+    async applyConfiguration(request, context) {
+      // Where there is no config yet, anyone may give one.
+      if (machine.active !== undefined && !rolesIn(context.values).includes('os:admin')) notAuthorized();
       const mode = MODES[request.mode];
       if (mode === undefined) throw new ConnectError('incorrect mode', Code.InvalidArgument);
-      const tryTimeoutMs = milliseconds(request.tryModeTimeout) || MINUTE_MS;
+      const { tryModeTimeout } = request;
+      const tryTimeoutMs = tryModeTimeout === undefined ? MINUTE_MS : milliseconds(tryModeTimeout);
       const text = new TextDecoder().decode(request.data);
       const result = await control.apply({ text, mode, dryRun: request.dryRun, tryTimeoutMs });
       return {
@@ -67,7 +74,8 @@ export function machineCalls(machine: Machine, control: MachineControl): Calls {
       requireControlPlane(machine, 'kubeconfig');
       const derived = machine.active?.derived;
       if (derived === undefined) throw new ConnectError('the machine has no configuration', Code.FailedPrecondition);
-      yield { bytes: tarGz('kubeconfig', await adminKubeconfig(machine, derived), ports.clock.wall()) };
+      const content = new TextEncoder().encode(await adminKubeconfig(machine, derived));
+      yield { bytes: tarGz([{ name: 'kubeconfig', content, modified: ports.clock.wall() }]) };
     },
     async generateClientConfiguration(request) {
       requireControlPlane(machine, 'client config (talosconfig)');
@@ -84,93 +92,15 @@ export function machineCalls(machine: Machine, control: MachineControl): Calls {
         ],
       };
     },
-    serviceList: () => ({
-      messages: [
-        {
-          services: [...machine.services.values()]
-            .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-            .map((service) => ({
-              id: service.id,
-              state: service.state,
-              events: {
-                events: service.events.map(({ message, state, at }) => ({
-                  msg: message,
-                  state,
-                  ts: timestampFromDate(at),
-                })),
-              },
-              health: {
-                unknown: service.healthy === undefined,
-                healthy: service.healthy === true,
-                lastMessage: '',
-                lastChange: timestampFromDate(service.lastChange),
-              },
-            })),
-        },
-      ],
-    }),
-    async serviceRestart(request) {
-      if (request.id === 'kubelet') await control.restartKubelet();
-      else if (request.id === 'etcd') {
-        requireControlPlane(machine, 'etcd');
-        await control.restartEtcd();
-      } else {
-        throw new ConnectError(`service "${request.id}" doesn't support restart operation via API`, Code.Unknown);
-      }
-      return { messages: [{ resp: `Service "${request.id}" restarted` }] };
+    metaWrite({ key, value }) {
+      meta.set(key, value);
+      return { messages: [{}] };
     },
-    reboot(request) {
-      const actorId = randomUUID();
-      control.live({ kind: 'reboot', force: request.mode === RebootRequest_Mode.FORCE, actorId });
-      return { messages: [{ actorId }] };
-    },
-    shutdown(request) {
-      const actorId = randomUUID();
-      control.live({ kind: 'shutdown', force: request.force, actorId });
-      return { messages: [{ actorId }] };
-    },
-    async *events(request, context) {
-      const { tailEvents, tailId, tailSeconds, withActorId: actorId } = request;
-      const wrap = ({ id, actorId: actor, typeUrl, value }: MachineEvent) => ({
-        id,
-        actorId: actor,
-        data: { typeUrl, value },
-      });
-      yield wrap(machine.events.greeting(actorId));
-      for await (const event of machine.events.watch({ tailEvents, tailId, tailSeconds, actorId }, context.signal)) {
-        yield wrap(event);
-      }
-    },
-    async *logs(request) {
-      const lines = await logOf(machine, request.id);
-      const tail = request.tailLines <= 0 ? lines : lines.slice(-request.tailLines);
-      for (const line of tail) yield { bytes: new TextEncoder().encode(`${line}\n`) };
-    },
-    async *dmesg() {
-      for (const line of machine.recentLog) yield { bytes: new TextEncoder().encode(`user: warning: ${line}\n`) };
-    },
-    async *read(request) {
-      if (request.path !== '/proc/sys/kernel/random/boot_id') {
-        throw new ConnectError(`open ${request.path}: no such file or directory`, Code.Unknown);
-      }
-      yield { bytes: new TextEncoder().encode(`${machine.bootId}\n`) };
+    metaDelete({ key }) {
+      if (!meta.delete(key)) throw new ConnectError('meta key not found', Code.NotFound);
+      return { messages: [{}] };
     },
   };
-}
-
-/** What there is of a service's log: files of the real processes, else what the machine itself has logged. */
-async function logOf(machine: Machine, id: string): Promise<readonly string[]> {
-  const file = id === 'etcd' ? 'etcd.log' : /kube-apiserver/.test(id) ? 'kube-apiserver.log' : undefined;
-  if (file !== undefined) {
-    try {
-      return (await readFile(path.join(machine.paths.logs, file), 'utf8')).trimEnd().split('\n');
-    } catch {
-      return [];
-    }
-  }
-  if (id === 'machined' || id === 'controller-runtime') return machine.recentLog;
-  if (!machine.services.has(id)) throw new ConnectError(`log "${id}" was not registered`, Code.Unknown);
-  return [];
 }
 
 const milliseconds = (duration: Duration | undefined): number =>

@@ -142,6 +142,10 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     apply: (request) => applier.apply(request),
     live: ports.live,
     startKubelet: async () => inside.setKubelet('up'),
+    async stopKubelet() {
+      inside.setKubelet('down');
+      machine.service('kubelet', 'Finished', undefined, 'Service finished successfully');
+    },
     restartKubelet: async () => controlPlane?.kubelet.restart(),
     async restartEtcd() {
       await controlPlane?.etcd.stop();
