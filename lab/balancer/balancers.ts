@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { CloudLoadBalancer, CloudService } from '../cloud/types.ts';
-import type { Fabric, FabricHost } from '../fabric/types.ts';
+import type { Fabric, FabricHost, Party } from '../fabric/types.ts';
 import { createRedirect } from './http-front.ts';
 import { createServiceProxy, type ServiceProxy } from './service.ts';
 import { type BalancerPorts, type Balancers, DEFAULT_BALANCER_KNOBS } from './types.ts';
@@ -19,6 +19,9 @@ export const balancerLimits = (fabric: Fabric): readonly string[] => [
 const leastPort = (fabric: Fabric): number => (fabric.kind === 'loopback' ? 1024 : 1);
 
 const REDIRECT_PORT = 80;
+
+/** What the network calls a balancer. */
+export const partyOf = (id: number): Party => `balancer-${id}`;
 
 interface Balancer {
   name: string;
@@ -140,7 +143,7 @@ export function startBalancers(ports: BalancerPorts): Balancers {
         const known = balancers.get(description.id);
         const balancer: Balancer = known ?? {
           name: description.name,
-          host: fabric.addHost(`balancer-${description.id}`),
+          host: fabric.addHost(partyOf(description.id)),
           services: new Map<number, ServiceProxy>(),
           addresses: new Set<string>(),
           open: new Set<Socket>(),

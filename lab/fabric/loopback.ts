@@ -4,7 +4,7 @@ import { Failure } from '../../src/base/failure.ts';
 import type { Random } from '../../src/base/random.ts';
 import { holdAddress, type HeldAddress } from './address.ts';
 import type { Traffic } from './connections.ts';
-import { shapeOf } from './disturbance.ts';
+import { concerns, shapeOf } from './disturbance.ts';
 import { ownerOf, type Processes } from './owner.ts';
 import { HOST_PORTS, LEAST_PORT, wantedState } from './ports.ts';
 import { claimRange } from './range.ts';
@@ -38,7 +38,7 @@ const LIMITS: readonly string[] = [
   "Other programs cannot resolve the lab's names; fairlead has `resolvers:` in its configuration.",
   `Only the ports ${HOST_PORTS.join(', ')} of an address are held, and those of a load balancer's services: any other is refused, also when the machine is off.`,
   'A partition, a closed firewall or a lost SYN is a connection that the kernel accepts and nobody answers: a client sees it time out after connecting. Latency and loss act on chunks of bytes as TCP would show them, not on packets.',
-  'Built-in etcd members share one memory and cannot be cut from each other; real ones can. Load balancers are parties of their own that no fault names.',
+  'Built-in etcd members share one memory and cannot be cut from each other; real ones can.',
   'Firewalls of the cloud and firewall documents of nodes are kept and shown, but close nothing.',
   'Bytes sent into a connection that has fallen silent are still acknowledged by the kernel; nothing answers them.',
 ];
@@ -87,13 +87,25 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
     dialers.set(socket, party);
     return party;
   };
+  /** By the rules' ids: what each of them decided about a connection when it first met it. */
+  const decided = new WeakMap<Socket, Map<string, boolean>>();
+  const befalls = ({ id, take }: Disturbance, socket: Socket): boolean => {
+    if (id === undefined || take === undefined) return true;
+    const of = decided.get(socket) ?? new Map<string, boolean>();
+    decided.set(socket, of);
+    const known = of.get(id) ?? take();
+    of.set(id, known);
+    return known;
+  };
   const trafficTo = (address: string): Traffic => ({
     clock,
     random: options.random,
-    shapeOf(socket, port) {
+    shapeOf(socket, port, open) {
       const host = routes.get(address)?.host;
       if (rules.length === 0 || host === undefined) return undefined;
-      return shapeOf(rules, dialerOf(socket), host.name, port);
+      const dialer = dialerOf(socket);
+      const acting = rules.filter((rule) => concerns(rule, dialer, host.name, port, open) && befalls(rule, socket));
+      return shapeOf(acting, dialer, host.name, port);
     },
   });
 

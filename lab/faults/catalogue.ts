@@ -1,7 +1,13 @@
 import { NODE_CATALOGUE } from './nodes/catalogue.ts';
+import type { CloudKnobs } from '../cloud/knobs.ts';
 import type { FaultRule, ParameterRule } from './types.ts';
 
 const COUNT: ParameterRule = { name: 'count', form: 'whole', brief: 'how often it acts (default: until cleared)' };
+const CONNECTIONS: ParameterRule = {
+  name: 'count',
+  form: 'whole',
+  brief: 'how many connections it befalls (default: all); they stay befallen until it is cleared',
+};
 const DURATION: ParameterRule = {
   name: 'duration',
   form: 'duration',
@@ -39,11 +45,26 @@ const ACTIONS: readonly ParameterRule[] = [
   DURATION,
 ];
 const BETWEEN: readonly ParameterRule[] = [
-  { name: 'from', form: 'party', brief: 'client, cloud, dns or a node', required: true },
-  { name: 'to', form: 'party', brief: 'client, cloud, dns or a node', required: true },
+  { name: 'from', form: 'party', brief: 'client, cloud, dns, a node or a load balancer', required: true },
+  { name: 'to', form: 'party', brief: 'client, cloud, dns, a node or a load balancer', required: true },
   { name: 'one-way', form: 'yes', brief: 'only what --from sends to --to' },
 ];
 const NAME: ParameterRule = { name: 'name', form: 'glob', brief: 'which names, as **.example.org', default: '**' };
+
+/** What can be used up, and the cloud's own word for it. */
+export const QUOTAS = [
+  ['servers', 'servers'],
+  ['floating-ips', 'floatingIPs'],
+  ['floating-ips-per-server', 'floatingIPsPerServer'],
+  ['primary-ips', 'primaryIPs'],
+  ['networks', 'networks'],
+  ['load-balancers', 'loadBalancers'],
+  ['firewalls', 'firewalls'],
+  ['placement-groups', 'placementGroups'],
+  ['certificates', 'certificates'],
+  ['ssh-keys', 'sshKeys'],
+  ['zones', 'zones'],
+] as const satisfies readonly (readonly [string, keyof CloudKnobs['quotas']])[];
 
 /** Every fault the lab knows. The reference and the checks of `fault set` are made of this. */
 export const CATALOGUE: readonly FaultRule[] = [
@@ -159,9 +180,10 @@ export const CATALOGUE: readonly FaultRule[] = [
         name: 'resource',
         form: 'text',
         brief: 'what is used up',
-        values: ['servers', 'floating-ips', 'floating-ips-per-server'],
+        values: QUOTAS.map(([name]) => name),
         required: true,
       },
+      COUNT,
       DURATION,
     ],
   },
@@ -177,6 +199,7 @@ export const CATALOGUE: readonly FaultRule[] = [
         values: ['fairlead', 'node', 'read-only'],
         required: true,
       },
+      COUNT,
       DURATION,
     ],
   })),
@@ -191,20 +214,25 @@ export const CATALOGUE: readonly FaultRule[] = [
     kind: 'partition',
     system: 'network',
     brief: 'two parties no longer hear each other',
-    parameters: [...BETWEEN, DURATION],
+    parameters: [...BETWEEN, CONNECTIONS, DURATION],
   },
   {
     kind: 'latency',
     system: 'network',
     brief: 'bytes and connections between two parties are held back',
-    parameters: [delay('each way, per connection and chunk', 200), ...BETWEEN, DURATION],
+    parameters: [delay('each way, per connection and chunk', 200), ...BETWEEN, CONNECTIONS, DURATION],
   },
   {
     kind: 'loss',
     system: 'network',
     brief:
       'a share of packets is lost: TCP sends them again, so they come late (1 s, 3 s … a connection; 0.2 s, 0.6 s … data)',
-    parameters: [{ name: 'percent', form: 'percent', brief: 'share that is lost', default: 10 }, ...BETWEEN, DURATION],
+    parameters: [
+      { name: 'percent', form: 'percent', brief: 'share that is lost', default: 10 },
+      ...BETWEEN,
+      CONNECTIONS,
+      DURATION,
+    ],
   },
   {
     kind: 'firewall',
@@ -214,6 +242,7 @@ export const CATALOGUE: readonly FaultRule[] = [
       NODE,
       { name: 'port', form: 'whole', brief: 'the port (default: all)' },
       { name: 'from', form: 'party', brief: 'only for this source (default: all)' },
+      CONNECTIONS,
       DURATION,
     ],
   },

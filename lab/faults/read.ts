@@ -5,6 +5,8 @@ import type { ParameterRule, Parameters, Value } from './types.ts';
 /** What the world knows, for the check of names. */
 export interface Names {
   readonly nodes: readonly string[];
+  /** Load balancers; one that is called as a node is cannot be named. */
+  readonly balancers?: readonly string[];
 }
 
 export interface FaultSpec {
@@ -87,7 +89,7 @@ function valueOf(rule: ParameterRule, raw: unknown, names: Names): Value | undef
     case 'node':
       return names.nodes.includes(text) ? text : undefined;
     case 'party':
-      return ['client', 'cloud', 'dns', ...names.nodes].includes(text) ? text : undefined;
+      return ['client', 'cloud', 'dns', ...names.nodes, ...(names.balancers ?? [])].includes(text) ? text : undefined;
     case 'text':
     case 'glob':
     case 'sender':
@@ -106,8 +108,11 @@ function durationOf(text: string): number | undefined {
   return ms > 0 ? ms : undefined;
 }
 
-const nodesHint = (rule: ParameterRule, names: Names): string =>
-  rule.form === 'node' || rule.form === 'party' ? ` (nodes: ${names.nodes.join(', ')})` : '';
+function nodesHint(rule: ParameterRule, { nodes, balancers = [] }: Names): string {
+  if (rule.form !== 'node' && rule.form !== 'party') return '';
+  const others = rule.form === 'party' && balancers.length > 0 ? `; load balancers: ${balancers.join(', ')}` : '';
+  return ` (nodes: ${nodes.join(', ')}${others})`;
+}
 
 const wrong = (why: string, next: string): Failure =>
   new Failure({

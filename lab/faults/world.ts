@@ -3,7 +3,7 @@ import { EXIT, Failure } from '../../src/base/failure.ts';
 import type { CloudFaults } from '../cloud/faults.ts';
 import type { Cloud, CloudEffects } from '../cloud/types.ts';
 import type { DnsOptions } from '../dns/types.ts';
-import type { Fabric, FabricHost } from '../fabric/types.ts';
+import type { Fabric, FabricHost, Party } from '../fabric/types.ts';
 import { ruleOf } from './catalogue.ts';
 import { cloudFaults } from './cloud.ts';
 import { checkDnsAnswer, dnsFaults } from './dns.ts';
@@ -38,6 +38,8 @@ export interface WorldFaultPorts {
   readonly hosts: () => readonly FabricHost[];
   /** Those who get addresses that were given back. */
   readonly strangers?: () => StandingPorts['strangers'];
+  /** Load balancers, by the names that people give them and those that the network knows them by. */
+  readonly balancers?: () => readonly { readonly name: string; readonly party: Party }[];
   /** Machines from inside; absent: this world's machines are only hosts. */
   readonly patients?: () => readonly Patient[];
 }
@@ -45,6 +47,23 @@ export interface WorldFaultPorts {
 export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
   const { clock, fabric } = ports;
   const host = (name: string): FabricHost | undefined => ports.hosts().find((each) => each.name === name);
+  const skips = new Map<string, Set<number>>();
+  const skipped = (fault: string): Set<number> => {
+    const known = skips.get(fault) ?? new Set<number>();
+    skips.set(fault, known);
+    return known;
+  };
+  let effects: CloudEffects | undefined;
+  const settlePower = async (id: number): Promise<void> => {
+    const server = ports
+      .cloud()
+      .servers()
+      .find((each) => each.id === id);
+    const condition = server && host(server.name)?.condition;
+    if (server === undefined || condition === undefined) return;
+    if (server.status === 'running' && condition === 'off') await effects?.powerOn(server);
+    if (server.status === 'off' && condition !== 'off') await effects?.powerOff(server);
+  };
   const registry: Faults = createFaults({
     clock,
     begin: (fault, memory) =>
@@ -57,6 +76,8 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
           setCondition: async (node, condition) => host(node)?.setCondition(condition),
           leadNowhere: (address) => fabric.route(address, undefined),
           strangers: ports.strangers?.(),
+          skipped,
+          settlePower,
           network: async () => fabric.disturb?.(disturbancesOf(registry)),
           nodes: ports.patients && { clock, patients: ports.patients, tamper: ports.cloud().tamper },
         },
@@ -75,21 +96,32 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
           .find((server) => server.id === id)?.name,
     }),
     dns: dnsFaults(registry, clock),
-    effects: (usual) => withFaults(usual, registry, (ip) => fabric.routed(ip)?.name),
+    effects(usual) {
+      effects = usual;
+      return withFaults(usual, registry, (ip) => fabric.routed(ip)?.name, skipped);
+    },
     set(kind, given) {
+      const balancers = ports.balancers?.() ?? [];
       const names = {
         nodes: ports
           .cloud()
           .servers()
           .map((server) => server.name),
+        balancers: balancers.map(({ name }) => name),
       };
-      const spec = readFault(kind, given, names);
+      const read = readFault(kind, given, names);
+      const spec = { kind, parameters: byParty(read.parameters, names.nodes, balancers) };
       if (NETWORK_KINDS.has(kind) && fabric.disturb === undefined)
         throw notHere(kind, `the ${fabric.kind} fabric has no rules between parties`);
       if (NODE_KINDS.has(kind) && ports.patients === undefined)
         throw notHere(kind, 'the machines of this world are only hosts');
+      if (NETWORK_KINDS.has(kind) && fabric.kind === 'netns' && spec.parameters['count'] !== undefined)
+        throw notHere(
+          `${kind} with a count`,
+          'in network namespaces the kernel drops packets and counts no connections',
+        );
       if (kind === 'dns') checkDnsAnswer(spec.parameters);
-      checkParties(spec.parameters, kind);
+      if (fabric.kind === 'loopback') checkParties(spec.parameters, kind);
       if (ruleOf(kind)?.parameters.some((rule) => rule.form === 'address') !== true) return registry.set(spec);
       // Named by its address from here on, so that what is led there can be told by it.
       const { address } = spec.parameters;
@@ -97,6 +129,20 @@ export function createWorldFaults(ports: WorldFaultPorts): WorldFaults {
       return registry.set(fip === undefined ? spec : { kind, parameters: { ...spec.parameters, address: fip.ip } });
     },
   };
+}
+
+/** A load balancer is set down under the name that the network has for it: the other may change. */
+function byParty(
+  parameters: Parameters,
+  nodes: readonly string[],
+  balancers: readonly { readonly name: string; readonly party: Party }[],
+): Parameters {
+  const renamed = ['from', 'to'].flatMap((key): [string, Party][] => {
+    const value = parameters[key];
+    const known = balancers.find(({ name }) => name === value && !nodes.includes(name));
+    return known === undefined ? [] : [[key, known.party]];
+  });
+  return { ...parameters, ...Object.fromEntries(renamed) };
 }
 
 /** Only clients ask the name server here, and they ask over UDP: they can be cut off from it, nothing finer. */
