@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Random } from '../../src/base/random.ts';
+import { partyOf } from '../balancer/balancers.ts';
 import { startCloud } from '../cloud/cloud.ts';
 import type { Cloud } from '../cloud/types.ts';
 import { startLoopback } from '../fabric/loopback.ts';
@@ -130,6 +131,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     cloud: () => running,
     hosts: () => machines.all().map((machine) => machine.host),
     strangers: () => dataPlane.strangers,
+    balancers: () => dataPlane.balancers.states().map(({ id, name }) => ({ name, party: partyOf(id) })),
     patients: () => machines.all().map(({ server, node, host }) => ({ name: server.name, node, host })),
   });
   const dataPlane = await startDataPlane({
