@@ -50,8 +50,8 @@ export interface Connections {
 export interface Traffic {
   readonly clock: Clock;
   readonly random: Random;
-  /** Undefined: nothing befalls it. */
-  shapeOf(client: Socket, port: number): Shape | undefined;
+  /** Undefined: nothing befalls it. `open`: it came about before; what only keeps new ones away lets it be. */
+  shapeOf(client: Socket, port: number, open: boolean): Shape | undefined;
 }
 
 export function createConnections(traffic: Traffic): Connections {
@@ -104,7 +104,7 @@ export function createConnections(traffic: Traffic): Connections {
       .sleep(ms)
       .then(() => {
         if (link.state !== 'waiting' || link.client.destroyed) return;
-        const now = traffic.shapeOf(link.client, link.port);
+        const now = traffic.shapeOf(link.client, link.port, false);
         if (now?.admitted !== false) join(link, now);
       })
       .catch(() => {});
@@ -131,7 +131,7 @@ export function createConnections(traffic: Traffic): Connections {
         up: undefined,
         down: undefined,
       };
-      const shape = traffic.shapeOf(client, port);
+      const shape = traffic.shapeOf(client, port, false);
       add(link);
       if (shape === undefined) join(link, undefined);
       else if (shape.admitted) joinInTime(link, shape);
@@ -173,9 +173,9 @@ export function createConnections(traffic: Traffic): Connections {
     },
     reshape() {
       for (const link of links) {
-        if (link.state === 'open') shapeLink(link, traffic.shapeOf(link.client, link.port));
+        if (link.state === 'open') shapeLink(link, traffic.shapeOf(link.client, link.port, true));
         if (link.state !== 'waiting') continue;
-        const shape = traffic.shapeOf(link.client, link.port);
+        const shape = traffic.shapeOf(link.client, link.port, false);
         // The client still knocks: its next SYN gets through.
         if (shape === undefined) join(link, undefined);
         else if (shape.admitted) joinInTime(link, shape);

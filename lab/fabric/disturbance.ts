@@ -38,6 +38,19 @@ export function shapeOf(rules: readonly Disturbance[], dialer: Party, host: Part
   return { admitted: !closed && !up.blocked && !down.blocked, up, down };
 }
 
+/** Whether a rule befalls a connection from `dialer` to a port of `host`, open already or not, in either direction. */
+export function concerns(rule: Disturbance, dialer: Party, host: Party, port: number, open: boolean): boolean {
+  if (dialer === host) return false;
+  if (rule.kind === 'firewall')
+    return (
+      !open &&
+      rule.node === host &&
+      (rule.port === undefined || rule.port === port) &&
+      (rule.from === undefined || rule.from === dialer)
+    );
+  return (rule.from === dialer && rule.to === host) || (rule.from === host && rule.to === dialer);
+}
+
 function laneOf(rules: readonly Disturbance[], sender: Party, receiver: Party): LaneRule {
   let lane = OPEN_LANE;
   for (const rule of rules) {

@@ -70,11 +70,23 @@ export interface IngressRule {
   readonly from: readonly { readonly subnet: string; readonly except: string | undefined }[];
 }
 
-/** `client`, `cloud`, `dns`, or the name of a machine. */
+/** `client`, `cloud`, `dns`, or the name of a machine or load balancer (`balancer-ID`) of the fabric. */
 export type Party = string;
 
+/** What a rule between parties may bring with it. */
+export interface Counted {
+  /** The same for a rule that is told again. */
+  readonly id?: string;
+  /**
+   * Asked once of each connection that the rule would befall, which counts it; false: this one is let be. Only where the
+   * fabric sees connections; where a kernel drops packets nobody asks.
+   */
+  readonly take?: () => boolean;
+}
+
 /** A rule between two parties of the network; what several rules say adds up. */
-export type Disturbance =
+export type Disturbance = Counted & DisturbanceRule;
+export type DisturbanceRule =
   /** What `from` sends does not reach `to`; unless one way, nor what `to` sends `from`. */
   | { readonly kind: 'partition'; readonly from: Party; readonly to: Party; readonly oneWay: boolean }
   /** Each way (or one) takes so much longer. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/base/clock.ts';
 import type { ActionFault, CloudFaults, RequestFault } from '../cloud/faults.ts';
+import { QUOTAS } from './catalogue.ts';
 import { actionMatches, requestMatches } from './match.ts';
 import type { Faults } from './registry.ts';
 import type { Fault, Parameters } from './types.ts';
@@ -67,14 +68,15 @@ export function cloudFaults(
       return fate('token-read-only') ? 'read-only' : undefined;
     },
     quotas(usual) {
-      const reached = new Set(faults.active('quota-reached').map(({ parameters }) => parameters['resource']));
-      if (reached.size === 0) return usual;
-      return {
-        ...usual,
-        ...(reached.has('servers') ? { servers: 0 } : {}),
-        ...(reached.has('floating-ips') ? { floatingIPs: 0 } : {}),
-        ...(reached.has('floating-ips-per-server') ? { floatingIPsPerServer: 0 } : {}),
-      };
+      if (faults.active('quota-reached').length === 0) return usual;
+      const seen = { ...usual };
+      for (const [resource, quota] of QUOTAS)
+        // Whoever looks at it is about to make one.
+        Object.defineProperty(seen, quota, {
+          enumerable: true,
+          get: () => (faults.take('quota-reached', (scope) => scope['resource'] === resource) ? 0 : usual[quota]),
+        });
+      return seen;
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { CloudEffects, CloudFloatingIP, CloudServer } from '../cloud/types.ts';
 import { actionMatches } from './match.ts';
 import type { Faults } from './registry.ts';
+import type { Fault } from './types.ts';
 
 type PowerEffect = 'powerOn' | 'powerOff' | 'shutdown' | 'reboot' | 'reset';
 
@@ -10,15 +11,19 @@ export function withFaults(
   faults: Faults,
   /** Name of the server an address leads to now; undefined = nowhere. */
   leadsTo: (ip: string) => string | undefined,
+  /** Hears of servers that a fault keeps from being switched. */
+  skipped: (fault: string) => Set<number>,
 ): CloudEffects {
-  const happens = (command: string, server: string | undefined): boolean =>
+  const stops = (command: string, server: string | undefined): Fault | undefined =>
     faults.take('action-without-effect', (scope) =>
       actionMatches(scope, { command, ...(server === undefined ? {} : { server }) }),
-    ) === undefined;
+    );
   const power =
     (command: string, effect: PowerEffect) =>
     async (server: CloudServer): Promise<void> => {
-      if (happens(command, server.name)) await effects[effect](server);
+      const fault = stops(command, server.name);
+      if (fault === undefined) await effects[effect](server);
+      else skipped(fault.id).add(server.id);
     };
   return {
     ...effects,
@@ -37,7 +42,7 @@ export function withFaults(
       // An address that leads nowhere and is led nowhere is no action of anybody.
       if (before === server?.name) return effects.routed(address, server);
       const command = server === undefined ? 'unassign_floating_ip' : 'assign_floating_ip';
-      if (happens(command, server?.name ?? before)) await effects.routed(address, server);
+      if (stops(command, server?.name ?? before) === undefined) await effects.routed(address, server);
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Disturbance } from '../fabric/types.ts';
+import type { Disturbance, DisturbanceRule } from '../fabric/types.ts';
 import type { Faults } from './registry.ts';
 import type { Fault } from './types.ts';
 
@@ -6,9 +6,15 @@ export const NETWORK_KINDS: ReadonlySet<string> = new Set(['partition', 'latency
 
 /** All rules between parties that the active faults make. */
 export const disturbancesOf = (faults: Faults): readonly Disturbance[] =>
-  [...NETWORK_KINDS].flatMap((kind) => faults.active(kind)).map(disturbanceOf);
+  [...NETWORK_KINDS]
+    .flatMap((kind) => faults.inForce(kind))
+    .map((fault) => ({
+      ...disturbanceOf(fault),
+      id: fault.id,
+      take: () => faults.spend(fault),
+    }));
 
-function disturbanceOf({ kind, parameters }: Fault): Disturbance {
+function disturbanceOf({ kind, parameters }: Fault): DisturbanceRule {
   const party = (name: string): string => String(parameters[name]);
   if (kind === 'firewall') {
     const { port, from } = parameters;

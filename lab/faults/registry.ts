@@ -14,6 +14,10 @@ export interface Faults {
   take(kind: string, matches: (parameters: Parameters) => boolean): Fault | undefined;
   /** All active faults of a kind, not counted: for what lasts. */
   active(kind: string): readonly Fault[];
+  /** All of a kind that stand in the world, also those whose count is used up: what they befell stays befallen. */
+  inForce(kind: string): readonly Fault[];
+  /** Counts one more hit; false, and none, when its count is used up. */
+  spend(fault: Fault): boolean;
   /** Something was hit that `active` had told of. */
   hit(fault: Fault): void;
   /** All of them as they can be kept; plain data. */
@@ -137,10 +141,8 @@ export function createFaults(ports: {
           throw error;
         }
         if (entry.standing !== undefined) entry.notes.push(entry.standing.note);
-        if (entry.standing?.over === true) {
-          entry.state = 'spent';
-          entry.hits = 1;
-        }
+        if (entry.standing?.over === true) entry.state = 'spent';
+        if (entry.standing?.over === true || entry.standing?.acted === true) entry.hits = 1;
         if (typeof duration === 'number') endAfter(entry, duration);
         return reportOf(entry);
       }),
@@ -163,6 +165,13 @@ export function createFaults(ports: {
       return found;
     },
     active: activeOf,
+    inForce: (kind) => [...entries.values()].filter((entry) => entry.kind === kind && !entry.signal.aborted),
+    spend(fault) {
+      const entry = entries.get(fault.id);
+      if (entry === undefined || entry.state === 'spent') return false;
+      count(entry);
+      return true;
+    },
     hit(fault) {
       const entry = entries.get(fault.id);
       if (entry !== undefined) count(entry);

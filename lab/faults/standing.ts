@@ -17,6 +17,10 @@ export interface StandingPorts {
   readonly leadNowhere: (address: string) => Promise<void>;
   /** Addresses that were given back; absent: this world has nobody else. */
   readonly strangers: { give(address: string): Promise<void>; takeBack(address: string): Promise<void> } | undefined;
+  /** Ids of servers that a fault kept from being switched; to be added to and emptied. */
+  readonly skipped: (fault: string) => Set<number>;
+  /** Switches a machine on or off, as the record says. */
+  readonly settlePower: (server: number) => Promise<void>;
   /** Rules between parties have changed. */
   readonly network: () => Promise<void>;
   /** Machines from inside; absent: this world's machines are only hosts. */
@@ -40,13 +44,7 @@ export async function beginStanding(
     case 'address-unrouted':
       return beginAddress(fault, ports, memory as AddressMemory | undefined);
     case 'action-without-effect':
-      return {
-        note: 'addresses are led where the record says when it is cleared; power actions that did not happen stay undone',
-        undo: async () => {
-          for (const { id } of ports.tamper.floatingIPs()) await ports.tamper.reroute(id);
-          return undefined;
-        },
-      };
+      return beginWithoutEffect(fault, ports, memory as WithoutEffectMemory | undefined);
     case 'address-stranger':
       return beginStranger(String(fault.parameters['address']), ports);
     case 'node-hung':
@@ -70,6 +68,28 @@ export async function beginStanding(
   }
 }
 
+interface WithoutEffectMemory {
+  /** Ids of servers that were not switched. */
+  readonly skipped: readonly number[];
+}
+
+function beginWithoutEffect(fault: Fault, ports: StandingPorts, memory: WithoutEffectMemory | undefined): Standing {
+  const skipped = ports.skipped(fault.id);
+  for (const id of memory?.skipped ?? []) skipped.add(id);
+  return {
+    note: 'addresses are led where the record says, and machines switched as it says, when it is cleared',
+    get memory() {
+      return { skipped: [...skipped] } satisfies WithoutEffectMemory;
+    },
+    undo: async () => {
+      for (const { id } of ports.tamper.floatingIPs()) await ports.tamper.reroute(id);
+      for (const id of skipped) await ports.settlePower(id);
+      skipped.clear();
+      return undefined;
+    },
+  };
+}
+
 interface AddressMemory {
   readonly fip: CloudFloatingIP;
   /** Of an address that was moved. */
@@ -91,6 +111,7 @@ async function beginAddress(fault: Fault, ports: StandingPorts, memory?: Address
       if (memory === undefined) await tamper.move(fip.id, to.id);
       return {
         memory: { fip, to } satisfies AddressMemory,
+        acted: true,
         note: `${fip.ip} was moved from ${nameOf(fip.server)} to ${to.name}`,
         undo: async () => {
           const current = now();
@@ -108,6 +129,7 @@ async function beginAddress(fault: Fault, ports: StandingPorts, memory?: Address
       if (fault.kind === 'address-deleted') await ports.leadNowhere(fip.ip);
       else if (memory?.hidden !== undefined) await tamper.lead(memory.hidden);
       return {
+        acted: true,
         note: `${fip.ip} (id ${fip.id}) is no longer in the project`,
         memory: { fip, ...(hidden && { hidden }) } satisfies AddressMemory,
         undo: async () => {
@@ -122,6 +144,7 @@ async function beginAddress(fault: Fault, ports: StandingPorts, memory?: Address
       tamper.protect(fip.id, false);
       return {
         memory: { fip, wasProtected: was } satisfies AddressMemory,
+        acted: true,
         note: was ? `${fip.ip} can be deleted` : `${fip.ip} was not protected before`,
         undo: async () => {
           if (was) tamper.protect(fip.id, true);
@@ -133,6 +156,7 @@ async function beginAddress(fault: Fault, ports: StandingPorts, memory?: Address
       // The rule in force is this fault itself: while it is there, every change of the route is swallowed.
       await ports.leadNowhere(fip.ip);
       return {
+        acted: true,
         note: `${fip.ip} leads nowhere`,
         undo: async () => {
           await tamper.reroute(fip.id);
@@ -148,6 +172,7 @@ async function beginStranger(address: string, { tamper, strangers }: StandingPor
     throw refused(`${address} is still a floating IP of this project`, 'Delete it first, or name another address.');
   await strangers.give(address);
   return {
+    acted: true,
     note: `${address} is a stranger's`,
     undo: async () => {
       await strangers.takeBack(address);
@@ -167,6 +192,7 @@ async function beginCondition(fault: Fault, ports: StandingPorts): Promise<Stand
     );
   await ports.setCondition(node, wanted);
   return {
+    acted: true,
     note: `${node} is ${wanted}`,
     undo: async () => {
       if (ports.condition(node) !== wanted) return `${node} has been switched or deleted since; it was left so`;

@@ -80,5 +80,7 @@ export interface Standing {
   readonly memory?: unknown;
   /** It happened and is over: there is nothing to put right. */
   readonly over?: true;
+  /** It has acted by being set. */
+  readonly acted?: true;
   readonly undo: Undo;
 }

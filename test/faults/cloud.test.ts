@@ -33,6 +33,16 @@ const failed = async (promise: Promise<unknown>): Promise<HetznerError> => {
 };
 const floatingIP = async () => (await world.call('GET', `/floating_ips/${address.id}`)).body;
 const routedTo = () => world.fabric.routed(address.ip)?.name;
+const status = async (id: number): Promise<unknown> =>
+  ((await world.call('GET', `/servers/${id}`)).body as { server: { status: string } }).server.status;
+/** Does something to a server, and waits until it is done. */
+async function act(id: number, verb: string): Promise<void> {
+  const answer = await world.call('POST', `/servers/${id}/actions/${verb}`);
+  const { action } = answer.body as { action: { id: number } };
+  await expect
+    .poll(async () => (await world.call('GET', `/actions/${action.id}`)).body)
+    .toMatchObject({ action: { status: 'success' } });
+}
 const assignments = (since: string) =>
   world.audit.since(since).filter((r) => r.method === 'POST' && r.path.endsWith('/assign'));
 
@@ -177,6 +187,20 @@ describe('the project', () => {
     expect(routedTo()).toBe('cp-1');
   });
 
+  test('a power action without effect is made good when it is cleared: the machine is as its record says', async () => {
+    const condition = () => world.hosts.get(two)?.condition;
+    await set('action-without-effect', { action: 'stop_server' });
+    await act(two, 'poweroff');
+    expect([condition(), await status(two)]).toEqual(['up', 'off']);
+    await world.faults.registry.clear();
+    expect(condition()).toBe('off');
+    await set('action-without-effect', { action: '*_server', node: 'cp-2' });
+    await act(two, 'poweron');
+    expect([condition(), await status(two)]).toEqual(['off', 'running']);
+    await world.faults.registry.clear();
+    expect(condition()).toBe('up');
+  });
+
   test('an address that is unrouted leads nowhere, also after an assignment, and comes back', async () => {
     await set('address-unrouted');
     expect(routedTo()).toBeUndefined();
@@ -222,6 +246,10 @@ describe('the project', () => {
     await set('quota-reached', { resource: 'floating-ips' });
     const wanted = { name: 'more', location: 'fsn1', description: '', labels: {} };
     expect(await failed(world.client().createFloatingIP(wanted))).toMatchObject({ code: 'resource_limit_exceeded' });
+    expect(world.faults.registry.show()).toMatchObject([{ hits: 1 }]);
+    await set('quota-reached', { resource: 'firewalls', count: 1 });
+    expect((await world.call('POST', '/firewalls', { name: 'f' })).status).toBe(403);
+    expect((await world.call('POST', '/firewalls', { name: 'f' })).status).toBe(201);
     await world.faults.registry.clear();
     const made = await world.client().createFloatingIP(wanted);
     expect((await world.call('DELETE', `/floating_ips/${made.id}`)).status).toBe(204);

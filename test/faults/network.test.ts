@@ -106,6 +106,25 @@ describe('a partition', () => {
     await expect.poll(open.text).toContain('cp-1: are you there?');
   });
 
+  test('shows how many connections it has befallen, and befalls no more than it was told to', async () => {
+    const shown = () => world.faults.registry.show()[0];
+    const before = dial(one);
+    await greeted(before);
+    await greeted(dial(two));
+    await set('partition', { from: 'client', to: 'cp-1', count: 3 });
+    expect(shown()).toMatchObject({ hits: 1, left: 2, state: 'active' });
+    const cut = [dial(one), dial(one)];
+    await pause();
+    await greeted(dial(two));
+    expect(shown()).toMatchObject({ hits: 3, left: 0, state: 'spent' });
+    await greeted(dial(one));
+    before.socket.write('lost\n');
+    await pause();
+    expect([before, ...cut].map((line) => line.text())).toEqual(['hello from cp-1\n', '', '']);
+    await world.faults.registry.clear();
+    await Promise.all(cut.map(greeted));
+  });
+
   test('one way: what the node says still arrives, what it is told does not', async () => {
     const open = dial(one);
     await greeted(open);
@@ -236,6 +255,14 @@ describe('a node', () => {
     expect([late.text(), late.closed]).toEqual(['', undefined]);
     await world.faults.registry.clear();
     await greeted(late);
+  });
+
+  test('counts the connections that its closed firewall swallows, not those that live on', async () => {
+    await greeted(dial(one));
+    await set('firewall', { node: 'cp-1' });
+    expect(world.faults.registry.show()).toMatchObject([{ hits: 0 }]);
+    dial(one);
+    await expect.poll(() => world.faults.registry.show()).toMatchObject([{ hits: 1, state: 'active' }]);
   });
 
   test('that hangs accepts and says nothing; one that refuses resets; cleared, it is up', async () => {
