@@ -26,6 +26,8 @@ export interface EventLog {
   emit<Desc extends DescMessage>(schema: Desc, event: MessageInitShape<Desc>, actorId?: string): void;
   /** An event without content, which tells that the stream stands. */
   greeting(actorId: string): MachineEvent;
+  /** The last event of a kind that is kept. */
+  latest(schema: DescMessage): MachineEvent | undefined;
   watch(query: EventQuery, signal: AbortSignal): AsyncIterable<MachineEvent>;
   clear(): void;
 }
@@ -73,6 +75,7 @@ export function createEventLog(clock: Clock, random: Random): EventLog {
       const at = clock.wall();
       return { id: newId(at), actorId, typeUrl: '', value: new Uint8Array(), at };
     },
+    latest: (schema) => kept.findLast((event) => event.typeUrl.endsWith(`/${schema.typeName}`)),
     async *watch(query, signal) {
       const wanted = (event: MachineEvent): boolean => query.actorId === '' || event.actorId === query.actorId;
       const queue = past(query).filter(wanted);

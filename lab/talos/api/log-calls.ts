@@ -4,11 +4,13 @@ import { ConnectError, Code, type HandlerContext, type ServiceImpl } from '@conn
 import type { MachineEvent } from '../events.ts';
 import type { Machine } from '../machine.ts';
 import { ContainerDriver } from './generated/common/common_pb.ts';
-import type { MachineService } from './generated/machine/machine_pb.ts';
+import { MachineStatusEventSchema, type MachineService } from './generated/machine/machine_pb.ts';
 import { followFile, followLines, lastLines } from './tail.ts';
 
 type Calls = Pick<ServiceImpl<typeof MachineService>, 'dmesg' | 'events' | 'logs' | 'logsContainers'>;
 
+/** In the lab's own time. */
+const AFTER_BOOT_MS = 10_000;
 /** Logs of the machine itself, which are kept in memory. */
 const OWN = ['machined', 'controller-runtime'];
 
@@ -37,11 +39,23 @@ export function logCalls(machine: Machine): Calls {
         data: { typeUrl, value },
       });
       yield wrap(machine.events.greeting(actorId));
+      const status = tailEvents === 0 ? statusAfterBoot(machine) : undefined;
+      if (status !== undefined) yield wrap(status);
       for await (const event of machine.events.watch({ tailEvents, tailId, tailSeconds, actorId }, context.signal)) {
         yield wrap(event);
       }
     },
   };
+}
+
+/**
+ * Who watches a reboot looks away for a second when it begins, and waits for the word that the machine is ready. A machine
+ * of a fast lab may be up again by then: for a while after its boot it says so once more.
+ */
+function statusAfterBoot(machine: Machine): MachineEvent | undefined {
+  const { clock, speed } = machine.ports;
+  const young = clock.wall().getTime() - machine.bootTime.getTime() < AFTER_BOOT_MS;
+  return speed > 1 && young ? machine.events.latest(MachineStatusEventSchema) : undefined;
 }
 
 /** A service's log: files of the real processes, else what the machine itself has logged. */

@@ -23,7 +23,8 @@ export function announceStatus(machine: Machine): () => void {
   let last = '';
   const look = (): void => {
     const unmet = machine.active === undefined ? [] : unmetConditions(machine);
-    const status = { ready: unmet.length === 0, unmetConditions: unmet };
+    const known = machine.active !== undefined || machine.stage === 'maintenance';
+    const status = { ready: known && unmet.length === 0, unmetConditions: unmet };
     const now = JSON.stringify([machine.stage, status]);
     if (now === last) return;
     last = now;

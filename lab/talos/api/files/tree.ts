@@ -70,7 +70,7 @@ function withDirectories(files: Map<string, NodeFile>, modified: Date): void {
   for (const always of ['/', '/var', '/var/log', '/etc', '/proc', '/system/state', '/etc/kubernetes']) {
     files.set(always, directory);
   }
-  for (const file of [...files.keys()]) {
+  for (const file of files.keys()) {
     for (let up = path.dirname(file); !files.has(up); up = path.dirname(up)) files.set(up, directory);
   }
 }
