@@ -11,6 +11,7 @@ import type { FaultReport } from '../faults/types.ts';
 import type { Knob } from '../knobs/types.ts';
 import type { RequestRecord } from './audit.ts';
 import { callControl } from './control-call.ts';
+import type { IncidentReport } from './incidents/types.ts';
 import type { DaemonMessage, LabInfo, LabOptions, LabRecord } from './info.ts';
 import { leftInside } from './places.ts';
 import type { SnapshotReport } from './snapshot/take.ts';
@@ -29,6 +30,10 @@ export interface LabClient {
   clearFaults(id?: string): Promise<readonly FaultReport[]>;
   /** Writes the whole world into one file; the path is absolute. */
   snapshot(file: string): Promise<SnapshotReport>;
+  /** Brings the world up to where an incident was noticed. */
+  runIncident(name: string): Promise<IncidentReport>;
+  /** What is not as it has to be in any lab, a sentence each. */
+  check(): Promise<readonly string[]>;
   /** Where commands run as `client` or as a node: the lab's process, and the namespace's file as that process sees it. */
   place(name: string): Promise<{ readonly pid: number; readonly file?: string }>;
 }
@@ -82,6 +87,8 @@ export async function findLab(state: string): Promise<LabClient> {
       return ((await call('DELETE', where)) as { cleared: readonly FaultReport[] }).cleared;
     },
     snapshot: async (file) => (await call('POST', '/snapshot', { file })) as SnapshotReport,
+    runIncident: async (name) => (await call('POST', `/incidents/${encodeURIComponent(name)}`)) as IncidentReport,
+    check: async () => ((await call('GET', '/check')) as { violations: readonly string[] }).violations,
     place: async (name) =>
       (await call('GET', `/places/${encodeURIComponent(name)}`)) as { readonly pid: number; readonly file?: string },
   };

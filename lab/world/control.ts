@@ -2,6 +2,8 @@ import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { Failure, textOf } from '../../src/base/failure.ts';
 import { CATALOGUE } from '../faults/catalogue.ts';
+import { incidentOf } from './incidents/catalogue.ts';
+import { runIncident } from './incidents/run.ts';
 import { listKnobs } from '../knobs/knobs.ts';
 import type { World } from './world.ts';
 
@@ -52,6 +54,10 @@ export async function startControl(
     const { file } = await c.req.json<{ file: string }>();
     return c.json(await world.snapshot(file));
   });
+  app.post('/incidents/:name', async (c) =>
+    c.json(await runIncident(incidentOf(c.req.param('name')), world.incidents)),
+  );
+  app.get('/check', async (c) => c.json({ violations: await world.check() }));
   app.get('/places/:name', (c) => {
     const file = world.placeFile(c.req.param('name'));
     return c.json({ pid: process.pid, ...(file === undefined ? {} : { file }) });

@@ -23,6 +23,8 @@ import { effectsOf } from './effects.ts';
 import { found } from './founding.ts';
 import { cloudFront } from './front.ts';
 import { type LabInfo, type LabOptions, labOptions } from './info.ts';
+import type { IncidentPorts } from './incidents/ports.ts';
+import { checkInvariants } from './invariants/check.ts';
 import { createMachines, dialersOf } from './machines.ts';
 import { clusterName, token } from './names.ts';
 import { createOperations } from './operations.ts';
@@ -54,6 +56,10 @@ export interface World {
   info(): LabInfo;
   /** `delete`, `recreate`, `replace`, `power-off`, `power-on`, `reboot` of one node, through the cloud's API. */
   operate(node: string, verb: string): Promise<Record<string, unknown>>;
+  /** The world as an incident handles it. */
+  readonly incidents: IncidentPorts;
+  /** What is not as it has to be in any lab, whatever was done to it: empty, or a sentence each. */
+  check(): Promise<readonly string[]>;
   /** An address that was given back becomes another customer's: TLS of an authority nobody here knows. */
   giveToStranger(address: string): Promise<void>;
   /** Writes the whole world into one file. */
@@ -185,6 +191,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     calls: createCloudCalls({ clock, url: () => front.ownUrl, token: tokens.own }),
     cloud: running,
   });
+  const info = (): LabInfo =>
+    describeWorld({ name, options, state, fabric, cloud: running, machines, parts, tokens, dataPlane });
   const keepChildren = setInterval(() => void writeChildren(state, machines).catch(() => {}), 1_000);
   await writeChildren(state, machines);
 
@@ -197,6 +205,26 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     info: () => describeWorld({ name, options, state, fabric, cloud: running, machines, parts, tokens, dataPlane }),
     giveToStranger: (address) => dataPlane.strangers.give(address),
     operate: operations,
+    incidents: {
+      clock,
+      speed,
+      info,
+      machines: () => machines.all(),
+      setFault: (kind, parameters) => faults.set(kind, parameters),
+      operate: operations,
+      render: (role) => renderConfig(provisioner, role),
+      cloudUrl: () => front.ownUrl,
+    },
+    check: () =>
+      checkInvariants({
+        clock,
+        info,
+        machines: () => machines.all(),
+        faults: () => faults.registry.show(),
+        secrets,
+        tokens,
+        controlPlanes: options.controlPlanes,
+      }),
     snapshot: (file) =>
       takeSnapshot(
         {

@@ -1,6 +1,7 @@
 import { buildRouteMap } from '@stricli/core';
 import { execCommand } from './exec.ts';
 import { faultRoutes } from './fault.ts';
+import { incidentRoutes } from './incident.ts';
 import { downCommand, infoCommand, upCommand } from './lifecycle.ts';
 import { nodeRoutes } from './node.ts';
 import { knobsCommand } from './knobs.ts';
@@ -18,6 +19,7 @@ export const labRoutes = buildRouteMap({
     exec: execCommand,
     node: nodeRoutes,
     fault: faultRoutes,
+    incident: incidentRoutes,
     knobs: knobsCommand,
   },
   docs: {
