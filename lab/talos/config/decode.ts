@@ -1,6 +1,11 @@
-import { isAlias, isMap, isScalar, isSeq, type Document, type LineCounter, type Node } from 'yaml';
-import type { Shape } from './shape.ts';
+import { isAlias, isMap, isScalar, isSeq, YAMLMap, type Document, type LineCounter, type Node } from 'yaml';
+import { parseDuration } from './duration.ts';
+import { addressProblem, prefixProblem } from './go-addresses.ts';
+import { base64Problem } from './base64.ts';
+import { goTypeOf } from './go-types.ts';
+import type { Scalar, Shape } from './shape.ts';
 import { parseUrl } from './url.ts';
+import { wordProblem, type WordType } from './words.ts';
 
 /** A config's values after decoding: text, booleans, numbers, lists (also the values of an argument) and records. */
 export type Value = string | boolean | number | readonly Value[] | { readonly [key: string]: Value };
@@ -22,13 +27,21 @@ export function decode(
   lines: LineCounter,
 ): Decoded {
   const mistakes: string[] = [];
+  /** The section that is being read, and those with a text that is no base64. */
+  let home: Node = root ?? new YAMLMap();
+  const spoilt = new Set<Node>();
   const verb = minor >= 13 ? 'construct' : 'unmarshal';
   const report = (node: Node, text: string): undefined => {
     mistakes.push(`line ${lines.linePos(node.range?.[0] ?? 0).line}: ${text}`);
   };
   const mismatch = (node: Node, type: string): undefined => report(node, `cannot ${verb} ${tagOf(node)} into ${type}`);
 
-  function walk(given: unknown, shape: Shape, goType: string): { value: Value | undefined; unknown: unknown } {
+  function walk(
+    given: unknown,
+    shape: Shape,
+    goType: string,
+    name = '',
+  ): { value: Value | undefined; unknown: unknown } {
     const node = isAlias(given) ? given.resolve(document) : (given as Node | null | undefined);
     if (node === null || node === undefined || (isScalar(node) && node.value === null)) return known(undefined);
     switch (shape.kind) {
@@ -36,7 +49,7 @@ export function decode(
         return known(node.toJS(document) as Value);
       case 'list': {
         if (!isSeq(node)) return known(mismatch(node, goType));
-        const items = node.items.map((item) => walk(item, shape.item, goType.replace(/^\[\]/, '')));
+        const items = node.items.map((item) => walk(item, shape.item, goTypeOf('[]', shape.item, name)));
         const unknown = items.map((item) => item.unknown).filter((item) => item !== undefined);
         return {
           value: items.flatMap(({ value }) => (value === undefined ? [] : [value])),
@@ -45,45 +58,87 @@ export function decode(
       }
       case 'map':
       case 'section':
-        return isMap(node) ? walkMap(node.items, shape) : known(mismatch(node, goType));
+        return isMap(node) ? walkMap(node, shape, name) : known(mismatch(node, goType));
       case 'argument':
         if (isSeq(node) && minor >= 13) return walk(node, { kind: 'list', item: { kind: 'text' } }, '[]string');
         return isScalar(node) ? known([textOf(node)]) : known(mismatch(node, 'string'));
+      case 'object':
+        return known(isMap(node) ? (node.toJS(document) as Value) : mismatch(node, 'meta.Unstructured'));
+      case 'word':
+        return known(isScalar(node) ? wordOf(node, shape.type) : mismatch(node, `nethelpers.${shape.type}`));
+      case 'unsigned':
+        return known(isScalar(node) ? unsignedOf(node, shape.bits) : mismatch(node, goType));
       case 'text':
       case 'boolean':
       case 'integer':
       case 'url':
       case 'base64':
+      case 'prefix':
+      case 'address':
+      case 'duration':
+      case 'hexadecimal':
+      case 'ports':
         return isScalar(node) ? known(scalarOf(node, shape.kind)) : known(mismatch(node, goType));
     }
   }
 
   function walkMap(
-    items: readonly { key: unknown; value: unknown }[],
+    map: YAMLMap,
     shape: Extract<Shape, { kind: 'map' } | { kind: 'section' }>,
+    section: string,
   ): { value: Value; unknown: unknown } {
     const value: Record<string, Value> = {};
     const unknown: Record<string, unknown> = {};
-    for (const { key, value: child } of items) {
+    const outer = home;
+    for (const { key, value: child } of map.items) {
+      home = map;
       const name = isScalar(key) ? String(key.source ?? key.value) : String(key);
       const entry = shape.kind === 'map' ? { shape: shape.item, since: 0 } : shape.keys.get(name);
       if (entry === undefined || entry.since > minor) {
         unknown[name] = toPlain(child, document);
         continue;
       }
-      const result = walk(child, entry.shape, goTypeOf(name, entry.shape));
+      const result = walk(child, entry.shape, goTypeOf(shape.kind === 'map' ? '[]' : name, entry.shape, section), name);
       if (result.value !== undefined) value[name] = result.value;
       if (result.unknown !== undefined) unknown[name] = result.unknown;
     }
+    home = outer;
     return { value, unknown: Object.keys(unknown).length > 0 ? unknown : undefined };
   }
 
-  function scalarOf(
-    node: Node & { value: unknown },
-    kind: 'text' | 'boolean' | 'integer' | 'url' | 'base64',
-  ): Value | undefined {
+  function wordOf(node: Node & { value: unknown }, type: WordType): Value | undefined {
+    const text = textOf(node);
+    const problem = wordProblem(type, text);
+    return problem === undefined ? text : report(node, problem);
+  }
+
+  function unsignedOf(node: Node & { value: unknown }, bits: number): Value | undefined {
+    const { value } = node;
+    const fits = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** bits;
+    return fits ? value : mismatch(node, `uint${bits}`);
+  }
+
+  function scalarOf(node: Node & { value: unknown }, kind: Scalar): Value | undefined {
     const text = textOf(node);
     switch (kind) {
+      case 'prefix': {
+        const problem = prefixProblem(text);
+        return problem === undefined ? text : report(node, problem);
+      }
+      case 'address': {
+        const problem = text === '' ? undefined : addressProblem(text);
+        return problem === undefined ? text : report(node, problem);
+      }
+      case 'duration':
+        return typeof node.value === 'string' && parseDuration(text) !== undefined
+          ? text
+          : mismatch(node, 'time.Duration');
+      case 'hexadecimal': {
+        const problem = hexadecimalProblem(text.replaceAll(':', ''));
+        return problem === undefined ? text : report(node, problem);
+      }
+      case 'ports':
+        return isPorts(node.value, text) ? text : report(node, `invalid port range: ${JSON.stringify(text)}`);
       case 'boolean':
         if (/^(true|yes|on|y)$/i.test(text)) return true;
         return /^(false|no|off|n)$/i.test(text) ? false : mismatch(node, 'bool');
@@ -94,10 +149,12 @@ export function decode(
         return 'error' in url ? report(node, url.error) : url.text;
       }
       case 'base64': {
-        const plain = text.replaceAll(/[\n\r]/g, '');
-        const bad = plain.search(/[^A-Za-z0-9+/=]|=+[^=]/);
-        if (bad === -1 && plain.length % 4 === 0) return plain;
-        return report(node, `illegal base64 data at input byte ${bad === -1 ? plain.length : bad}`);
+        const problem = base64Problem(text);
+        if (problem === undefined) return text.replaceAll(/[\n\r]/g, '');
+        // Told once for the pair, where the pair begins: it is the pair that reads its texts.
+        if (spoilt.has(home)) return undefined;
+        spoilt.add(home);
+        return report(home, problem);
       }
       case 'text':
         return text;
@@ -114,7 +171,7 @@ const known = (value: Value | undefined): { value: Value | undefined; unknown: u
 });
 
 /** The text of a scalar as written: `1.20` stays `1.20`. */
-const textOf = (node: Node & { value?: unknown; source?: string }): string =>
+export const textOf = (node: Node & { value?: unknown; source?: string }): string =>
   typeof node.value === 'string' ? node.value : (node.source ?? String(node.value));
 
 const toPlain = (node: unknown, document: Document): unknown =>
@@ -136,24 +193,18 @@ function tagOf(node: Node): string {
   return `${tag} \`${text.length > 10 ? `${text.slice(0, 7)}...` : text}\``;
 }
 
-/** The name of a Go type in messages: exact for plain ones, for the list of interfaces, and a guess for other sections. */
-function goTypeOf(name: string, shape: Shape): string {
-  switch (shape.kind) {
-    case 'list':
-      return name === 'interfaces' ? 'v1alpha1.NetworkDeviceList' : `[]${goTypeOf(name, shape.item)}`;
-    case 'map':
-      return `map[string]${goTypeOf(name, shape.item)}`;
-    case 'section':
-      return `v1alpha1.${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-    case 'boolean':
-      return 'bool';
-    case 'integer':
-      return 'int';
-    case 'anything':
-    case 'argument':
-    case 'base64':
-    case 'text':
-    case 'url':
-      return 'string';
-  }
+/** In the words of Go's encoding/hex. */
+function hexadecimalProblem(text: string): string | undefined {
+  const odd = /[^0-9a-fA-F]/.exec(text)?.[0];
+  if (odd !== undefined)
+    return `encoding/hex: invalid byte: U+${odd.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')} '${odd}'`;
+  return text.length % 2 === 0 ? undefined : 'encoding/hex: odd length hex string';
+}
+
+/** A port, or two of them with `-` between. */
+function isPorts(value: unknown, text: string): boolean {
+  const isPort = (port: number): boolean => Number.isInteger(port) && port >= 0 && port < 65_536;
+  if (typeof value === 'number') return isPort(value);
+  const parts = /^(\d+)-(\d+)$/.exec(text);
+  return parts !== null && isPort(Number(parts[1])) && isPort(Number(parts[2]));
 }

@@ -1,5 +1,6 @@
-import { isMap, LineCounter, parseAllDocuments, type Document } from 'yaml';
-import { decode, type Value } from './decode.ts';
+import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Document, type Node } from 'yaml';
+import { decode, textOf, type Value } from './decode.ts';
+import { documentType } from './go-types.ts';
 import { goYaml } from './go-yaml.ts';
 import { isNamed, shapeOf } from './shape.ts';
 
@@ -59,36 +60,49 @@ function loadOne(
   seen: Set<string>,
 ): ConfigDocument | { refusal: string } {
   const root = document.contents;
-  const line = lines.linePos(root?.range?.[0] ?? 0).line;
+  const lineOf = (node: Node | null | undefined): number => lines.linePos(node?.range?.[0] ?? 0).line;
+  const line = lineOf(root);
+  if (!isMap(root)) return { refusal: minor >= 12 ? `expected a YAML document at line ${line}` : 'missing kind' };
   const header = (key: string): string => {
-    const value: unknown = isMap(root) ? root.get(key) : undefined;
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+    const value: unknown = root.get(key, true);
+    return isScalar(value) && value.value !== null ? textOf(value) : '';
   };
-  const kind = header('kind');
-  const apiVersion = header('apiVersion');
+  const [kind, apiVersion] = [header('kind'), header('apiVersion')];
   const name = isNamed(kind) ? header('name') : '';
-  const id = kind === '' ? '/v1alpha1/' : `${apiVersion}/${kind}/${kind === '' ? '' : header('name')}`;
+  // As written: an empty value is called `null` here, and nothing elsewhere.
+  const shown = (key: string): string => {
+    const value: unknown = root.get(key, true);
+    return isScalar(value) ? textOf(value) : '';
+  };
+  const id = `${shown('apiVersion')}/${shown('kind') || 'v1alpha1'}/${shown('name')}`;
+  if (seen.has(id)) {
+    return { refusal: `duplicate document ${id} is not allowed${minor >= 12 ? ` (line ${line})` : ''}` };
+  }
+  seen.add(id);
   const refuse = (reason: string): { refusal: string } => ({
     refusal: minor >= 12 ? `error decoding document ${id} (line ${line}): ${reason}` : reason,
   });
+  for (const { key, value } of root.items) {
+    const what =
+      isScalar(key) && key.value === 'kind' ? 'kind' : isScalar(key) && key.value === 'apiVersion' ? 'version' : '';
+    if (what === '' || !(isMap(value) || isSeq(value))) continue;
+    const mistake = `line ${lineOf(value)}: cannot ${minor >= 13 ? 'construct' : 'unmarshal'} ${isMap(value) ? '!!map' : '!!seq'} into string`;
+    return refuse(`${what} decode: yaml: ${mistakesOf([mistake], minor)}`);
+  }
+  // The one document without a kind is known by any of these.
+  const legacy = kind === '' && (apiVersion === 'v1alpha1' || LEGACY_KEYS.some((key) => root.has(key)));
+  if (kind === '' && !legacy) return refuse('missing kind');
   const shape = shapeOf(kind, minor);
   if (minor >= 12 && kind !== '' && apiVersion === '') return refuse('missing apiVersion');
   if (shape === undefined || (kind !== '' && apiVersion !== 'v1alpha1')) {
     return refuse(`${JSON.stringify(kind)} ${JSON.stringify(apiVersion)}: not registered`);
   }
-  const key = `${kind}/${name}`;
-  if (seen.has(key)) {
-    return { refusal: `duplicate document ${id} is not allowed${minor >= 12 ? ` (line ${line})` : ''}` };
-  }
-  seen.add(key);
   const { value, unknown, mistakes } = decode(root, shape, minor, document, lines);
   if (mistakes.length > 0) {
-    const type = kind === '' ? ' to *v1alpha1.Config' : `${kind} to *${kind}V1Alpha1`;
-    const list = `${minor >= 13 ? 'construct' : 'unmarshal'} errors:${minor >= 14 ? ' ' : '\n  '}${mistakes.join(minor >= 14 ? '; ' : '\n  ')}`;
-    // 1.11 hands the mistake of a URL on without the list around it.
+    // 1.11 hands what a type's own reader finds on without the list around it.
     const bare =
-      minor < 12 && mistakes.length === 1 ? /^line \d+: (parse .*)$/.exec(mistakes[0] ?? '')?.[1] : undefined;
-    return refuse(`error decoding ${type}: ${bare ?? `yaml: ${list}`}`);
+      minor < 12 ? mistakes.map((mistake) => BARE.exec(mistake)?.[1]).find((found) => found !== undefined) : undefined;
+    return refuse(`error decoding ${kind} to ${documentType(kind)}: ${bare ?? `yaml: ${mistakesOf(mistakes, minor)}`}`);
   }
   if (unknown !== undefined) return refuse(`unknown keys found during decoding:\n${goYaml(unknown).trimEnd()}`);
   return {
@@ -97,6 +111,17 @@ function loadOne(
     value: typeof value === 'object' && !Array.isArray(value) ? (value as ConfigDocument['value']) : {},
   };
 }
+
+/** How Go's YAML library lists mistakes. */
+const mistakesOf = (mistakes: readonly string[], minor: number): string =>
+  minor >= 14
+    ? `construct errors: ${mistakes.join('; ')}`
+    : `${minor >= 13 ? 'construct' : 'unmarshal'} errors:\n  ${mistakes.join('\n  ')}`;
+
+/** Not: a value of another type, which the library itself finds. */
+const BARE = /^line \d+: (?!cannot )(.*)$/s;
+
+const LEGACY_KEYS = ['machine', 'cluster', 'debug', 'persist'];
 
 function findConflict(documents: readonly ConfigDocument[]): string | undefined {
   for (const kinds of CONFLICTS) {

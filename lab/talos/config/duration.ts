@@ -17,3 +17,12 @@ export function parseDuration(text: string): number | undefined {
     sum += Number(amount) * (UNITS[unit] ?? 0);
   return text.startsWith('-') ? -sum : sum;
 }
+
+/** As Go prints a duration of whole milliseconds: `-5m0s`, `1h0m0.5s`. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.abs(ms) / 1000;
+  if (seconds < 1) return `${ms}ms`;
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const rest = Number((seconds % 60).toFixed(3));
+  return `${ms < 0 ? '-' : ''}${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${rest}s`;
+}

@@ -7,25 +7,25 @@
 
 /** What every kind of link has. */
 const LINK =
-  'up:b mtu:i addresses[{address routePriority:i}] routes[{destination gateway source metric:i mtu:i table}] multicast:b';
+  'up:b mtu:w addresses[{address:p routePriority:w}] routes[{destination:p gateway:n source:n metric:w mtu:w table:RoutingTable}] multicast:b';
 const ENCRYPTION = `encryption{provider cipher keySize:i blockSize:i options[s] allowDiscards:b@14 keys[{slot:i
   static{passphrase} nodeID{} kms{endpoint} tpm{options{pcrs[i]} checkSecurebootStatusOnEnroll:b} lockToState:b}]}`;
 const PROVISIONING = 'provisioning{diskSelector{match} grow:b minSize maxSize}';
-const UPKEEP = 'trim{enabled:b interval}@14 scrub{enabled:b interval}@14';
+const UPKEEP = 'trim{enabled:b interval:d}@14 scrub{enabled:b interval:d}@14';
 
 export const DOCUMENT_KINDS = `
   BGPInstanceConfig@14 name vrf localASN:i routerID routeSource advertise[s] multipath:b maxPaths:i installRoutes:b importRoutes[{bgpInstance prefixes[s]}] neighbors[{address link peerASN:i localASN:i passive:b holdTime bfd{transmitInterval receiveInterval detectMultiplier:i}}]
-  BlackholeRouteConfig@13 name metric:i
-  BondConfig@12 name hardwareAddr links[s] bondMode miimon:i updelay:i downdelay:i useCarrier:b xmitHashPolicy arpInterval:i arpIpTargets[s] nsIp6Targets[s] arpValidate arpAllTargets lacpRate failOverMac adSelect adActorSysPrio:i adUserPortKey:i adLACPActive primaryReselect resendIGMP:i minLinks:i lpInterval:i packetsPerSlave:i numPeerNotif:i tlbLogicalLb:i allSlavesActive:i peerNotifDelay:i missedMax:i ${LINK}
-  BridgeConfig@12 name hardwareAddr links[s] stp{enabled:b} vlan{filtering:b} ${LINK}
-  CRIBaseRuntimeSpecConfig@14 overrides:*
+  BlackholeRouteConfig@13 name metric:w
+  BondConfig@12 name hardwareAddr:h links[s] bondMode:BondMode miimon:w updelay:w downdelay:w useCarrier:b xmitHashPolicy:BondXmitHashPolicy arpInterval:w arpIpTargets[n] nsIp6Targets[n] arpValidate:ARPValidate arpAllTargets:ARPAllTargets lacpRate:LACPRate failOverMac:FailOverMAC adSelect:ADSelect adActorSysPrio:z adUserPortKey:z adLACPActive:ADLACPActive primaryReselect:PrimaryReselect resendIGMP:w minLinks:w lpInterval:w packetsPerSlave:w numPeerNotif:y tlbLogicalLb:y allSlavesActive:y peerNotifDelay:w missedMax:y ${LINK}
+  BridgeConfig@12 name hardwareAddr:h links[s] stp{enabled:b} vlan{filtering:b} ${LINK}
+  CRIBaseRuntimeSpecConfig@14 overrides:o
   CRICustomizationConfig@14 name content
   ContainerConfig@14 name image entrypoint[s] args[s] workingDir runAs{uid:i gid:i} environment[s] mounts[{userVolume{name destination options} tmpfs{destination size options[s]} hostPath{source destination options[s]}}] security{profile capabilities{add[s] drop[s]}} network{mode} resources{limits{cpu memory}} dependsOn{paths[s] networks time:b containers[s]}
-  DHCPv4Config@12 name routeMetric:i ignoreHostname:b ignoreRoutes:b@14 clientIdentifier duidRaw
-  DHCPv6Config@12 name routeMetric:i ignoreHostname:b clientIdentifier duidRaw
+  DHCPv4Config@12 name routeMetric:w ignoreHostname:b ignoreRoutes:b@14 clientIdentifier:ClientIdentifier duidRaw:h
+  DHCPv6Config@12 name routeMetric:w ignoreHostname:b clientIdentifier:ClientIdentifier duidRaw:h
   DiscoveryIdentityConfig@14 clusterID clusterSecret
-  DiscoveryServiceConfig@14 name endpoint
-  DummyLinkConfig@12 name hardwareAddr ${LINK}
+  DiscoveryServiceConfig@14 name endpoint:u
+  DummyLinkConfig@12 name hardwareAddr:h ${LINK}
   EnvironmentConfig@13 variables<s>
   EtcFileConfig@14 name mode:i contents
   EthernetConfig@11 name features<b> rings{rx:i tx:i rx-mini:i rx-jumbo:i rx-buf-len:i cqe-size:i tx-push:b rx-push:b tx-push-buf-len:i tcp-data-split:b} channels{rx:i tx:i other:i combined:i} wakeOnLan[s]
@@ -33,73 +33,73 @@ export const DOCUMENT_KINDS = `
   ExistingVolumeConfig@11 name discovery{volumeSelector{match}} mount{readOnly:b disableAccessTime:b@13 secure:b@13} ${UPKEEP}
   ExtensionServiceConfig@11 name configFiles[{content mountPath}] environment[s]
   ExternalVolumeConfig@13 name filesystemType mount{readOnly:b disableAccessTime:b secure:b virtiofs{tag}}
-  FilesystemScrubConfig@14 interval
-  FilesystemTrimConfig@14 interval
+  FilesystemScrubConfig@14 interval:d
+  FilesystemTrimConfig@14 interval:d
   HCloudVIPConfig@12 name link apiToken
-  HTTPProbeConfig@14 name interval failureThreshold:i url timeout
-  HostnameConfig@12 auto hostname
+  HTTPProbeConfig@14 name interval:d failureThreshold:i url:u timeout:d
+  HostnameConfig@12 auto:AutoHostnameKind hostname
   ImageCacheConfig@14 local{enabled:b}
   KernelModuleConfig@14 name parameters[s]
-  KmsgLogConfig@11 name url
+  KmsgLogConfig@11 name url:u
   KubeAPIServerCAConfig@14 issuingCA{cert key} acceptedCAs[s]
-  KubeAPIServerConfig@14 image extraArgs<a> env<s> resources:* apiPort:i certExtraSANs[s] startupProbes:b
-  KubeAdmissionControlConfig@14 name configuration:*
+  KubeAPIServerConfig@14 image extraArgs<a> env<s> resources{requests:o limits:o} apiPort:i certExtraSANs[s] startupProbes:b
+  KubeAdmissionControlConfig@14 name configuration:o
   KubeAggregatorCAConfig@14 issuingCA{cert key} acceptedCAs[s]
-  KubeAuditPolicyConfig@14 configuration:*
-  KubeAuthenticationConfig@14 configuration:*
-  KubeAuthorizerConfig@14 name type webhook:*
+  KubeAuditPolicyConfig@14 configuration:o
+  KubeAuthenticationConfig@14 configuration:o
+  KubeAuthorizerConfig@14 name type webhook:o
   KubeClusterConfig@14 clusterName endpoint:u
-  KubeControllerManagerConfig@14 enabled:b image extraArgs<a> env<s> resources:*
+  KubeControllerManagerConfig@14 enabled:b image extraArgs<a> env<s> resources{requests:o limits:o}
   KubeCoreDNSConfig@14 enabled:b image
-  KubeCredentialProviderConfig@14 configuration:*
-  KubeEtcdEncryptionConfig@14 config:*
-  KubeExternalManifestConfig@14 name headers<s> url
-  KubeFlannelCNIConfig@14 backendType backendPort:i backendMTU:i backendExtraConfig:* resources:* extraArgs[s] kubeNetworkPoliciesEnabled:b
+  KubeCredentialProviderConfig@14 configuration:o
+  KubeEtcdEncryptionConfig@14 config:o
+  KubeExternalManifestConfig@14 name headers<s> url:u
+  KubeFlannelCNIConfig@14 backendType backendPort:z backendMTU:w backendExtraConfig:o resources{requests:o limits:o} extraArgs[s] kubeNetworkPoliciesEnabled:b
   KubeInlineManifestConfig@14 name manifest
-  KubeNetworkConfig@14 dnsDomain podSubnets[s] serviceSubnets[s] nodeCIDRMaskSizeIPv4:i nodeCIDRMaskSizeIPv6:i
+  KubeNetworkConfig@14 dnsDomain podSubnets[p] serviceSubnets[p] nodeCIDRMaskSizeIPv4:i nodeCIDRMaskSizeIPv6:i
   KubeNodeConfig@14 skipNodeRegistration:b registerWithFQDN:b nodeIP{validSubnets[s]} labels<s> annotations<s> taints<s>
   KubePrismConfig@14 port:i tlsServerName
-  KubeProxyConfig@14 enabled:b image mode config:* extraArgs<a> resources:*
-  KubeSchedulerConfig@14 enabled:b image config:* extraArgs<a> env<s> resources:*
-  KubeServiceAccountConfig@14 issuer{privateKey issuerURL} accepted{publicKeys[s] issuers[s] audiences[s]}
-  KubeSpanConfig@13 enabled:b advertiseKubernetesNetworks:b allowDownPeerBypass:b harvestExtraEndpoints:b mtu:i filters{endpoints[s] excludeAdvertisedNetworks[s]}
+  KubeProxyConfig@14 enabled:b image mode config:o extraArgs<a> resources{requests:o limits:o}
+  KubeSchedulerConfig@14 enabled:b image config:o extraArgs<a> env<s> resources{requests:o limits:o}
+  KubeServiceAccountConfig@14 issuer{privateKey issuerURL:u} accepted{publicKeys[s] issuers[u] audiences[s]}
+  KubeSpanConfig@13 enabled:b advertiseKubernetesNetworks:b allowDownPeerBypass:b harvestExtraEndpoints:b mtu:w filters{endpoints[s] excludeAdvertisedNetworks[p]}
   KubeSpanEndpoints@11 extraAnnouncedEndpoints[s]
-  KubeStaticPodConfig@14 name pod:*
+  KubeStaticPodConfig@14 name pod:o
   KubeTalosAPIAccessConfig@14 allowedRoles[s] allowedKubernetesNamespaces[s]
-  KubeletConfig@14 image config:* extraArgs<a> clusterDNS[s] defaultRuntimeSeccompProfileEnabled:b
+  KubeletConfig@14 image config:o extraArgs<a> clusterDNS[s] defaultRuntimeSeccompProfileEnabled:b
   LVMLogicalVolumeConfig@14 name type mirrors:i stripes:i provisioning{volumeGroup minSize maxSize}
   LVMVolumeGroupConfig@14 name provisioning{volumeSelector{match}}
   Layer2VIPConfig@12 name link
   LinkAliasConfig@12 name selector{match}
   LinkConfig@12 name ${LINK}
-  NetworkDefaultActionConfig@11 ingress
-  NetworkRuleConfig@11 name portSelector{ports[*] protocol} ingress[{subnet except}]
-  OOMConfig@12 triggerExpression cgroupRankingExpression strictCgroupClassOrdering:b sampleInterval
+  NetworkDefaultActionConfig@11 ingress:DefaultAction
+  NetworkRuleConfig@11 name portSelector{ports[r] protocol:Protocol} ingress[{subnet:p except:p}]
+  OOMConfig@12 triggerExpression cgroupRankingExpression strictCgroupClassOrdering:b sampleInterval:d
   PCIDriverRebindConfig@11 name targetDriver
   RAIDArrayConfig@14 name level metadata provisioning{volumeSelector{match}}
   RawVolumeConfig@11 name ${PROVISIONING} ${ENCRYPTION}
   RegistryAuthConfig@12 name username password auth identityToken
   RegistryMirrorConfig@12 name endpoints[{url overridePath:b}] skipFallback:b
   RegistryTLSConfig@12 name clientIdentity{cert@14 key crt} ca insecureSkipVerify:b
-  ResolverConfig@12 nameservers[{address protocol@14 tlsServerName@14}] searchDomains{domains[s] disableDefault:b} hostDNS{enabled:b forwardKubeDNSToHost:b resolveMemberNames:b}@14
-  RoutingRuleConfig@13 name src dst table action:i iifName oifName fwMark:i fwMask:i
+  ResolverConfig@12 nameservers[{address:n protocol:DNSProtocol@14 tlsServerName@14}] searchDomains{domains[s] disableDefault:b} hostDNS{enabled:b forwardKubeDNSToHost:b resolveMemberNames:b}@14
+  RoutingRuleConfig@13 name src:p dst:p table:RoutingTable action:RoutingRuleAction iifName oifName fwMark:w fwMask:w
   SecurityProfileConfig@14 workloadIsolation:b
-  SideroLinkConfig@11 apiUrl uniqueToken
+  SideroLinkConfig@11 apiUrl:u uniqueToken
   StaticHostConfig@12 name hostnames[s]
   SwapVolumeConfig@11 name ${PROVISIONING} ${ENCRYPTION}
   SysctlConfig@14 params<s>
   SysfsConfig@14 params<s>
-  TCPProbeConfig@13 name interval failureThreshold:i endpoint timeout
-  TimeSyncConfig@12 enabled:b bootTimeout ntp{servers[s] useNTS:b@14} ptp{devices[s]}
+  TCPProbeConfig@13 name interval:d failureThreshold:i endpoint timeout:d
+  TimeSyncConfig@12 enabled:b bootTimeout:d ntp{servers[s] useNTS:b@14} ptp{devices[s]}
   TrustedRootsConfig@11 name certificates
   UdevRulesConfig@14 rules[s]
   UnattendedInstallConfig@14 reboot:b installer{image} provisioning{diskSelector{match} wipe:b}
   UserVolumeConfig@11 name volumeType ${PROVISIONING} filesystem{type projectQuotaSupport:b xfs{minAllocationGroupSize}@14} ${ENCRYPTION} mount{disableAccessTime:b secure:b}@13 ${UPKEEP}
-  VLANConfig@12 name vlanID:i vlanMode parent ${LINK}
-  VRFConfig@13 name hardwareAddr links[s] table ${LINK}
+  VLANConfig@12 name vlanID:z vlanMode:VLANProtocol parent ${LINK}
+  VRFConfig@13 name hardwareAddr:h links[s] table:RoutingTable ${LINK}
   VethConfig@14 name peer{name ${LINK}} ${LINK}
   VolumeConfig@11 name ${PROVISIONING} filesystem{xfs{minAllocationGroupSize}}@14 ${ENCRYPTION} mount{secure:b disableAccessTime:b@14}@13 ${UPKEEP}
-  WatchdogTimerConfig@11 device timeout
-  WireguardConfig@12 name privateKey listenPort:i firewallMark:i peers[{publicKey presharedKey endpoint persistentKeepaliveInterval allowedIPs[s]}] ${LINK}
+  WatchdogTimerConfig@11 device timeout:d
+  WireguardConfig@12 name privateKey listenPort:i firewallMark:i peers[{publicKey presharedKey endpoint persistentKeepaliveInterval:d allowedIPs[p]}] ${LINK}
   ZswapConfig@11 maxPoolPercent:i shrinkerEnabled:b
 `;

@@ -1,10 +1,11 @@
-import { conflicts, controlPlaneOnly } from './conflicts.ts';
+import { conflicts } from './conflicts.ts';
 import { derive } from './derive.ts';
 import { loadDocuments, type ConfigDocument } from './documents.ts';
 import { minorOf, readSettings } from './settings.ts';
 import type { ConfigVerdict, ReadConfig } from './types.ts';
 import { validateDocument } from './validate-documents.ts';
 import { validateV1Alpha1 } from './validate-v1alpha1.ts';
+import { wholeErrors } from './validate-whole.ts';
 
 /**
  * Reads a machine config as a node of that version does: strict decoding, validation, and what follows from it on a
@@ -45,7 +46,7 @@ export function checkConfig(
     ...framed,
     ...documents.flatMap((document) => validateDocument(document, minor) ?? []),
     ...conflicts(documents),
-    ...controlPlaneOnly(documents),
+    ...wholeErrors(documents, minor),
   ];
   return all.length > 0 ? { refusal: list(all).trimEnd() } : { documents, warnings };
 }

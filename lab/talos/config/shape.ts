@@ -1,15 +1,20 @@
 import { DOCUMENT_KINDS } from './known-documents.ts';
 import { V1ALPHA1_KEYS } from './known-v1alpha1.ts';
+import { isWordType, type WordType } from './words.ts';
 
 /**
  * What a place in a config may hold.
  *
  * Notation: names apart by blanks, each followed by its type: nothing = a scalar read as text, `:b` boolean, `:i` whole
- * number, `:u` URL, `:c` base64, `:a` value of a command line argument (text; from 1.13 on also a list of text), `:*` anything, `[T]` list,
- * `<T>` map, `{...}` section; then `@13` when the key came with 1.13.
+ * number, `:y`, `:z`, `:w` whole number without sign of 8, 16, 32 bits, `:u` URL, `:c` base64, `:p` address prefix, `:n`
+ * address, `:d` duration, `:h` hexadecimal bytes, `:r` port or range of ports, `:a` value of a command line argument (text;
+ * from 1.13 on also a list of text), `:o` object, `:*` anything, `:BondMode` one of a list of words, `[T]` list, `<T>` map,
+ * `{...}` section; then `@13` when the key came with 1.13.
  */
 export type Shape =
-  | { readonly kind: 'text' | 'boolean' | 'integer' | 'url' | 'base64' | 'argument' | 'anything' }
+  | { readonly kind: Scalar | 'argument' | 'object' | 'anything' }
+  | { readonly kind: 'unsigned'; readonly bits: 8 | 16 | 32 }
+  | { readonly kind: 'word'; readonly type: WordType }
   | { readonly kind: 'list'; readonly item: Shape }
   | { readonly kind: 'map'; readonly item: Shape }
   | { readonly kind: 'section'; readonly keys: ReadonlyMap<string, Key> };
@@ -20,15 +25,37 @@ export interface Key {
   readonly since: number;
 }
 
-const LETTERS = {
-  s: 'text',
-  b: 'boolean',
-  i: 'integer',
-  u: 'url',
-  c: 'base64',
-  a: 'argument',
-  '*': 'anything',
-} as const;
+/** What is read from one text. */
+export type Scalar =
+  | 'text'
+  | 'boolean'
+  | 'integer'
+  | 'url'
+  | 'base64'
+  | 'prefix'
+  | 'address'
+  | 'duration'
+  | 'hexadecimal'
+  | 'ports';
+
+const LETTERS: Readonly<Record<string, Shape>> = {
+  s: { kind: 'text' },
+  b: { kind: 'boolean' },
+  i: { kind: 'integer' },
+  y: { kind: 'unsigned', bits: 8 },
+  z: { kind: 'unsigned', bits: 16 },
+  w: { kind: 'unsigned', bits: 32 },
+  u: { kind: 'url' },
+  c: { kind: 'base64' },
+  p: { kind: 'prefix' },
+  n: { kind: 'address' },
+  d: { kind: 'duration' },
+  h: { kind: 'hexadecimal' },
+  r: { kind: 'ports' },
+  a: { kind: 'argument' },
+  o: { kind: 'object' },
+  '*': { kind: 'anything' },
+};
 
 /** Reads the notation above. Throws on a mistake in a table: a bug. */
 function parseKeys(text: string): ReadonlyMap<string, Key> {
@@ -39,12 +66,11 @@ function parseKeys(text: string): ReadonlyMap<string, Key> {
     at += 1;
   };
   const letter = (): Shape => {
-    const kind = LETTERS[(tokens[at] ?? '') as keyof typeof LETTERS] as
-      | (typeof LETTERS)[keyof typeof LETTERS]
-      | undefined;
-    if (kind === undefined) throw new SyntaxError(`no type is called "${tokens[at]}"`);
+    const token = tokens[at] ?? '';
+    const shape = LETTERS[token] ?? (isWordType(token) ? ({ kind: 'word', type: token } as const) : undefined);
+    if (shape === undefined) throw new SyntaxError(`no type is called "${token}"`);
     at += 1;
-    return { kind };
+    return shape;
   };
   const bracketed = (): Shape | undefined => {
     const open = tokens[at];

@@ -1,99 +1,97 @@
 import { at, isSection, isTrue, numberAt, sectionsAt, textAt, textsAt, type Section } from './access.ts';
-import { parseIp, parseSubnet } from './ip.ts';
-import { endpointProblem } from './url.ts';
+import { annotationErrors, framed, labelErrors, taintErrors } from './labels.ts';
+import { clusterErrors, cniErrors, cniWarnings, invalidSubnets, kubeSpanMtu } from './validate-cluster.ts';
+import { interfaceErrors, interfaceWarnings } from './validate-links.ts';
+import { prefixProblem } from './go-addresses.ts';
+import { parseUrl } from './url.ts';
 
 export interface Problems {
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** Talos' checks of the v1alpha1 document, in its order and words, as far as they concern endpoint, names, addresses, links and keys. */
+/** Talos' checks of the v1alpha1 document, in its order and words; what only a node with an installer checks is left out. */
 export function validateV1Alpha1(config: Section, minor: number): Problems {
   const machine = at(config, 'machine');
   if (!isSection(machine)) return { errors: ['machine instructions are required'], warnings: [] };
   const type = textAt(machine, 'type') ?? '';
   const controlPlane = type === 'controlplane' || type === 'init';
   const worker = type === 'worker' || type === '';
-  const warnings = type === '' ? ['use "worker" instead of "" for machine type'] : [];
+  const cluster = at(config, 'cluster');
+  const interfaces = sectionsAt(machine, 'network', 'interfaces');
+  const network = isSection(at(machine, 'network'));
+  // Since 1.14 the default plug-in is that of a document, so that an absent section is not looked at.
+  const cni = controlPlane && (minor < 14 || isSection(at(cluster, 'network')));
   const errors = [
-    ...clusterErrors(at(config, 'cluster'), controlPlane, minor),
-    ...hostDnsErrors(at(machine, 'features', 'hostDNS') as Section | undefined),
-    ...authorityErrors(machine, config, controlPlane, worker),
+    ...clusterErrors(cluster, controlPlane, minor),
+    ...(minor >= 13 ? hostDnsErrors(at(machine, 'features', 'hostDNS')) : []),
+    ...authorityErrors(machine, config, { controlPlane, worker, cni: cni ? cniErrors(cluster) : [] }),
     ...(controlPlane || worker ? [] : [`unknown machine type ${JSON.stringify(type)}`]),
-    ...sectionsAt(machine, 'network', 'interfaces').flatMap(interfaceErrors),
-    ...invalidSubnets(textsAt(machine, 'kubelet', 'nodeIP', 'validSubnets')).map(
-      (subnet) => `kubelet nodeIP subnet is not valid: ${JSON.stringify(subnet)}`,
-    ),
+    ...interfaceErrors(interfaces),
+    ...(network ? kubeSpanErrors(machine, cluster, minor) : { mtu: [], rest: [] }).mtu,
+    ...diskErrors(sectionsAt(machine, 'disks')),
+    ...kubeletErrors(at(machine, 'kubelet')),
+    ...['ephemeral', 'state'].flatMap((label) => encryptionErrors(label, at(machine, 'systemDiskEncryption', label))),
+    ...(network ? kubeSpanErrors(machine, cluster, minor) : { mtu: [], rest: [] }).rest,
+    ...sectionsAt(machine, 'logging', 'destinations').flatMap(loggingErrors),
+    ...extensionErrors(extensionsOf(machine)),
+    ...framed('invalid machine node labels', labelErrors(textsOf(at(machine, 'nodeLabels')))),
+    ...framed('invalid machine node annotations', annotationErrors(textsOf(at(machine, 'nodeAnnotations')))),
+    ...framed('invalid machine node taints', taintErrors(textsOf(at(machine, 'nodeTaints')))),
+    ...talosAccessErrors(machine, controlPlane, minor),
     ...sortAlgorithmErrors(textAt(machine, 'features', 'nodeAddressSortAlgorithm') ?? ''),
     ...(at(config, 'persist') === false ? ['.persist should be enabled'] : []),
   ];
-  return { errors, warnings };
+  return { errors, warnings: warningsOf(machine, cluster, { type, cni, minor }) };
 }
 
-function clusterErrors(cluster: unknown, controlPlane: boolean, minor: number): readonly string[] {
-  if (!isSection(cluster as Section)) return ['cluster instructions are required'];
-  const config = cluster as Section;
-  const section = at(config, 'controlPlane');
-  const endpoint = textAt(section, 'endpoint');
-  // 1.14 knows another place for the endpoint, and so misses none when the whole section is absent.
-  if (endpoint === undefined && (section !== undefined || minor < 14))
-    return ['cluster controlplane endpoint is required'];
-  const problem = endpoint === undefined ? undefined : endpointProblem(endpoint);
-  const etcd = at(config, 'etcd');
+function warningsOf(
+  machine: Section,
+  cluster: unknown,
+  { type, cni, minor }: { readonly type: string; readonly cni: boolean; readonly minor: number },
+): readonly string[] {
+  const overrides = at(machine, 'baseRuntimeSpecOverrides');
   return [
-    ...(problem === undefined ? [] : [`invalid controlplane endpoint: ${problem}`]),
-    ...(isSection(etcd)
-      ? controlPlane
-        ? etcdErrors(etcd)
-        : ['etcd config is only allowed on control plane machines']
+    ...(minor >= 14 && sectionsAt(machine, 'files').length > 0
+      ? ['.machine.files is deprecated; use dedicated configuration documents instead']
       : []),
-    ...(!controlPlane && (textAt(config, 'ca', 'key') ?? '') !== ''
-      ? ['cluster CA key is not allowed on non-controlplane nodes (.cluster.ca)']
+    ...(minor >= 14 && isSection(overrides) && Object.keys(overrides).length > 0
+      ? ['.machine.baseRuntimeSpecOverrides is deprecated; use a CRIBaseRuntimeSpecConfig document instead']
       : []),
-    ...discoveryErrors(config),
+    ...(type === '' ? ['use "worker" instead of "" for machine type'] : []),
+    ...(cni ? cniWarnings(cluster) : []),
+    ...interfaceWarnings(sectionsAt(machine, 'network', 'interfaces')),
+    ...(extensionsOf(machine).length > 0
+      ? [
+          `.machine.install.extensions is deprecated, please see ${minor < 13 ? 'https://www.talos.dev/latest/talos-guides/install/boot-assets/' : 'https://docs.siderolabs.com/talos/latest/platform-specific-installations/boot-assets'}`,
+        ]
+      : []),
   ];
 }
 
-function etcdErrors(etcd: Section): readonly string[] {
-  const advertised = textsAt(etcd, 'advertisedSubnets');
-  const listen = textsAt(etcd, 'listenSubnets');
-  const subnet = textAt(etcd, 'subnet') ?? '';
-  return [
-    ...(subnet !== '' && advertised.length > 0 ? ["etcd subnet can't be set when advertised subnets are set"] : []),
-    ...invalidSubnets(subnet === '' ? advertised : [subnet]).map(
-      (text) => `etcd advertised subnet is not valid: ${JSON.stringify(text)}`,
-    ),
-    ...invalidSubnets(listen.length > 0 ? listen : advertised).map(
-      (text) => `etcd listen subnet is not valid: ${JSON.stringify(text)}`,
-    ),
-  ];
-}
-
-function discoveryErrors(cluster: Section): readonly string[] {
-  const discovery = at(cluster, 'discovery');
-  if (!isTrue(discovery, 'enabled') || isTrue(discovery, 'registries', 'service', 'disabled')) return [];
-  return ['id', 'secret']
-    .filter((key) => (textAt(cluster, key) ?? '') === '')
-    .map((key) => `cluster discovery service requires .cluster.${key}`);
-}
-
-function hostDnsErrors(hostDns: Section | undefined): readonly string[] {
-  return isTrue(hostDns, 'forwardKubeDNSToHost') && !isTrue(hostDns, 'enabled')
+function hostDnsErrors(hostDns: unknown): readonly string[] {
+  const section = hostDns as Section | undefined;
+  return isTrue(section, 'forwardKubeDNSToHost') && !isTrue(section, 'enabled')
     ? ['feature hostDNS.forwardKubeDNSToHost requires hostDNS.enabled to be true (.machine.features.hostDNS)']
     : [];
 }
 
-function authorityErrors(machine: Section, config: Section, controlPlane: boolean, worker: boolean): readonly string[] {
+function authorityErrors(
+  machine: Section,
+  config: Section,
+  role: { readonly controlPlane: boolean; readonly worker: boolean; readonly cni: readonly string[] },
+): readonly string[] {
   const errors: string[] = [];
   const present = isSection(at(machine, 'ca'));
   const key = textAt(machine, 'ca', 'key') ?? '';
   const accepted = sectionsAt(machine, 'acceptedCAs').length > 0;
   if (!present && !accepted)
     errors.push('issuing CA or some accepted CAs are required (.machine.ca, machine.acceptedCAs)');
-  if (controlPlane && !present) errors.push('issuing CA is required (.machine.ca)');
-  if (controlPlane && present && key === '')
+  errors.push(...role.cni);
+  if (role.controlPlane && !present) errors.push('issuing CA is required (.machine.ca)');
+  if (role.controlPlane && present && key === '')
     errors.push('issuing CA key is required for controlplane nodes (.machine.ca.key)');
-  if (!worker) return errors;
+  if (!role.worker) return errors;
   for (const entry of sectionsAt(machine, 'network', 'interfaces')) {
     for (const place of [entry, ...sectionsAt(entry, 'vlans')]) {
       if (isSection(at(place, 'vip'))) errors.push('virtual (shared) IP is not allowed on non-controlplane nodes');
@@ -111,48 +109,137 @@ function authorityErrors(machine: Section, config: Section, controlPlane: boolea
   return errors;
 }
 
-function interfaceErrors(entry: Section): readonly string[] {
-  if (isTrue(entry, 'ignore')) return [];
-  const name = textAt(entry, 'interface') ?? '';
-  const selector = at(entry, 'deviceSelector');
-  const sections = '[networking.os.device.interface], [networking.os.device.deviceSelector]';
-  const vip = textAt(entry, 'vip', 'ip') ?? '';
-  const shown = JSON.stringify(name);
+/** KubeSpan needs room in its packets, and discovery with an identity. */
+function kubeSpanErrors(
+  machine: Section,
+  cluster: unknown,
+  minor: number,
+): { readonly mtu: readonly string[]; readonly rest: readonly string[] } {
+  const span = at(machine, 'network', 'kubespan');
+  if (!isTrue(span, 'enabled')) return { mtu: [], rest: [] };
+  const of = (key: string): string => textAt(cluster as Section | undefined, key) ?? '';
+  const needs = (what: string): string => `.cluster.${what} when .machine.network.kubespan is enabled`;
+  const misspelt = minor < 12 ? 'filer' : 'filter';
+  return {
+    mtu: (kubeSpanMtu(span) || 1420) < 1280 ? ['kubespan link MTU must be at least 1280'] : [],
+    rest: [
+      ...(minor < 14 && !isTrue(cluster as Section | undefined, 'discovery', 'enabled')
+        ? [needs('discovery should be enabled')]
+        : []),
+      ...(minor < 14 && of('id') === '' ? [needs('id should be set')] : []),
+      ...(minor < 14 && of('secret') === '' ? [needs('secret should be set')] : []),
+      ...invalidSubnets(textsAt(span, 'filters', 'endpoints')).map(
+        (text) => `KubeSpan endpoint ${misspelt} is not valid: ${JSON.stringify(text)}`,
+      ),
+      ...(minor < 12 ? [] : textsAt(span, 'filters', 'excludeAdvertisedNetworks'))
+        .filter((text) => text === '' || prefixProblem(text) !== undefined)
+        .map((text) => `KubeSpan exclude advertised networks filter is not valid: ${JSON.stringify(text)}`),
+    ],
+  };
+}
+
+const diskErrors = (disks: readonly Section[]): readonly string[] =>
+  disks.flatMap((disk) => {
+    const partitions = sectionsAt(disk, 'partitions');
+    return partitions
+      .slice(0, -1)
+      .filter((partition) => ['', '0'].includes(textAt(partition, 'size') ?? ''))
+      .map(
+        () =>
+          `partition for disk ${JSON.stringify(textAt(disk, 'device') ?? '')} is set to occupy full disk, but it's not the last partition in the list`,
+      );
+  });
+
+/** Fields of the kubelet's configuration that are Talos' own. */
+const PROTECTED = `apiVersion authentication authorization cgroupRoot kind kubeletCgroups port protectKernelDefaults
+  resolvConf rotateCertificates systemCgroups staticPodPath seccompDefault`.split(/\s+/);
+
+/** Talos' own fields that a kubelet configuration tries to set. */
+export const protectedFieldErrors = (extra: unknown): readonly string[] =>
+  PROTECTED.filter((field) => isSection(extra as Section) && Object.hasOwn(extra as Section, field)).map(
+    (field) => `kubelet configuration field ${JSON.stringify(field)} can't be overridden`,
+  );
+
+const kubeletErrors = (kubelet: unknown): readonly string[] => [
+  ...invalidSubnets(textsAt(kubelet as Section | undefined, 'nodeIP', 'validSubnets')).map(
+    (subnet) => `kubelet nodeIP subnet is not valid: ${JSON.stringify(subnet)}`,
+  ),
+  ...protectedFieldErrors(at(kubelet as Section | undefined, 'extraConfig')),
+];
+
+function encryptionErrors(label: string, encryption: unknown): readonly string[] {
+  if (!isSection(encryption as Section)) return [];
+  const keys = sectionsAt(encryption as Section, 'keys');
+  const partition = `partition ${JSON.stringify(label.toUpperCase())}`;
+  const seen = new Set<number>();
   return [
-    ...(name === '' && !isSection(selector) ? [`${sections}: required either config section to be set`] : []),
-    ...(name !== '' && isSection(selector) ? [`${sections}: config sections are mutually exclusive`] : []),
-    ...(isSection(selector) && Object.keys(selector).length === 0
-      ? ['[networking.os.device.deviceSelector]: config section should contain at least one field']
-      : []),
-    ...sectionsAt(entry, 'vlans').flatMap((vlan) =>
-      textsAt(vlan, 'addresses')
-        .filter((text) => !isAddress(text))
-        .map(
-          (text) =>
-            `[networking.os.device.vlan.addresses] ${name}.${numberAt(vlan, 'vlanId') ?? 0}: ${addressProblem(text)}`,
-        ),
-    ),
-    ...(textsAt(entry, 'addresses').length > 0 && (textAt(entry, 'cidr') ?? '') !== ''
-      ? [`[networking.os.device] ${shown}: interface can't have both .cidr and .addresses set`]
-      : []),
-    ...textsAt(entry, 'addresses')
-      .filter((text) => !isAddress(text))
-      .map((text) => `[networking.os.device.addresses] ${shown}: ${addressProblem(text)}`),
-    ...(isSection(at(entry, 'vip')) && parseIp(vip) === undefined
-      ? [`[networking.os.device.vip] failed to parse ${JSON.stringify(vip)} as IP address`]
-      : []),
+    ...(keys.length === 0 ? [`${partition}: no encryption keys provided`] : []),
+    ...keys.flatMap((key) => {
+      const slot = numberAt(key, 'slot') ?? 0;
+      const again = seen.has(slot);
+      seen.add(slot);
+      const given = ['nodeID', 'static', 'kms', 'tpm'].some((kind) => isSection(at(key, kind)));
+      return [
+        ...(again ? [`${partition}: encryption key slot ${slot} is already in use`] : []),
+        ...(given ? [] : [`${partition}: encryption key at slot ${slot} doesn't have the configuration parameters`]),
+      ];
+    }),
   ];
 }
 
-const isAddress = (text: string): boolean => parseSubnet(text) !== undefined;
+function loggingErrors(destination: Section): readonly string[] {
+  const text = textAt(destination, 'endpoint');
+  const format = textAt(destination, 'format') ?? '';
+  const url = text === undefined ? undefined : parseUrl(text);
+  return [
+    ...(url === undefined || 'error' in url
+      ? ['empty logging endpoint']
+      : [
+          ...(url.hostname === '' && url.port === '' ? ["empty logging endpoint's host"] : []),
+          ...(['tcp', 'udp'].includes(url.scheme)
+            ? []
+            : [`unexpected logging endpoint scheme ${JSON.stringify(url.scheme)}`]),
+        ]),
+    ...(format === 'json_lines' ? [] : [`unknown logging format ${JSON.stringify(format)}`]),
+  ];
+}
 
-const addressProblem = (text: string): string =>
-  text.includes('/') ? `invalid CIDR address: ${text}` : `failed to parse IP address ${JSON.stringify(text)}`;
+const extensionsOf = (machine: Section): readonly string[] =>
+  sectionsAt(machine, 'install', 'extensions').map((extension) => textAt(extension, 'image') ?? '');
 
-const invalidSubnets = (subnets: readonly string[]): readonly string[] =>
-  subnets.map((text) => text.replace(/^!/, '')).filter((text) => parseSubnet(text) === undefined);
+const extensionErrors = (images: readonly string[]): readonly string[] =>
+  images
+    .filter((image, n) => images.indexOf(image) !== n)
+    .map((image) => `duplicate system extension ${JSON.stringify(image)}`);
+
+const textsOf = (value: unknown): Readonly<Record<string, string>> =>
+  isSection(value as Section)
+    ? Object.fromEntries(
+        Object.entries(value as Section).map(([key, text]) => [key, typeof text === 'string' ? text : '']),
+      )
+    : {};
+
+const ROLES = ['os:admin', 'os:reader', 'os:operator', 'os:etcd:backup', 'os:impersonator'];
+
+/** Roles of the Talos API that do not exist. */
+export const unknownRoles = (roles: readonly string[]): readonly string[] =>
+  roles.filter((role) => !ROLES.includes(role));
+
+function talosAccessErrors(machine: Section, controlPlane: boolean, minor: number): readonly string[] {
+  const access = at(machine, 'features', 'kubernetesTalosAPIAccess');
+  if (!isTrue(access, 'enabled')) return [];
+  return [
+    ...(minor < 12 && !isTrue(machine, 'features', 'rbac')
+      ? ['feature API RBAC should be enabled when Kubernetes Talos API Access feature is enabled']
+      : []),
+    ...(controlPlane ? [] : ['feature Kubernetes Talos API Access can only be enabled on control plane machines']),
+    ...unknownRoles(textsAt(access, 'allowedRoles')).map(
+      (role) => `invalid role ${JSON.stringify(role)} in allowed roles for Kubernetes Talos API Access`,
+    ),
+  ];
+}
 
 const sortAlgorithmErrors = (text: string): readonly string[] =>
-  ['', 'v1', 'v2'].includes(text)
+  ['', 'v1', 'v2'].includes(text.toLowerCase())
     ? []
     : [`invalid node address sort algorithm: ${text} does not belong to AddressSortAlgorithm values`];
