@@ -3,12 +3,14 @@ import { State } from '../../../src/generated/cosi/state_pb.ts';
 import type { Machine } from '../machine.ts';
 import type { ResourceStore } from '../resources/store.ts';
 import type { MachineControl } from './control.ts';
+import { ClusterService } from './generated/cluster/cluster_pb.ts';
 import { InspectService } from './generated/inspect/inspect_pb.ts';
 import { ImageService } from './generated/machine/image_pb.ts';
 import { LifecycleService } from './generated/machine/lifecycle_pb.ts';
 import { MachineService } from './generated/machine/machine_pb.ts';
 import { StorageService } from './generated/storage/storage_pb.ts';
 import { TimeService } from './generated/time/time_pb.ts';
+import { healthCalls } from './health/calls.ts';
 import { createImageStore, imageCalls, lifecycleCalls } from './image-calls.ts';
 import { machineCalls } from './machine-service.ts';
 import { inspectCalls, storageCalls, timeCalls } from './small-services.ts';
@@ -21,6 +23,7 @@ export function talosRoutes(machine: Machine, control: MachineControl, store: Re
     router
       .service(MachineService, machineCalls(machine, control, images))
       .service(State, stateCalls(store, machine.ports.clock))
+      .service(ClusterService, healthCalls(machine))
       .service(InspectService, inspectCalls())
       .service(StorageService, storageCalls())
       .service(TimeService, timeCalls(machine));
