@@ -30,6 +30,8 @@ export interface ActionRunner {
   assertFree(resource: Resource): void;
   /** Something that happens by itself, a while later; a failure is told in the lab's log. */
   later(delay: Delay, effect: () => Promise<void> | void): void;
+  /** Resolves when this one has ended, however. */
+  ended(action: Action): Promise<void>;
   /** Resolves when nothing runs; rejects when the signal is aborted first. */
   quiet(signal: AbortSignal): Promise<void>;
   /** Ends the waiting; running actions stay as they are. */
@@ -136,6 +138,7 @@ export function createActionRunner(ports: {
         .finally(() => background.delete(work));
       background.add(work);
     },
+    ended: async (action) => running.get(action),
     async quiet(signal) {
       const given = Promise.withResolvers<never>();
       const stop = (): void => given.reject(signal.reason);

@@ -132,6 +132,10 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       if (stopped !== undefined && stopped.status === 'running') stopped.status = 'off';
     },
     tamper: createTamper(context),
+    async ended(id) {
+      const action = project.actions.get(id);
+      if (action !== undefined) await actions.ended(action);
+    },
     quiet: (signal) => actions.quiet(signal),
     save: () => saveProject(project),
     tellAll: () => tellAll(context),

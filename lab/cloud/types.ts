@@ -220,6 +220,8 @@ export interface Cloud {
   stopped(serverId: number): void;
   /** A stranger's hand on the project. */
   readonly tamper: CloudTamper;
+  /** Resolves when an action has ended, or there is none of this id. */
+  ended(action: number): Promise<void>;
   /** Resolves when no action runs. */
   quiet(signal: AbortSignal): Promise<void>;
   /** The whole project; what is returned shares its values with the cloud and holds while no action runs. */

@@ -3,6 +3,7 @@ import { EXIT, Failure } from '../../src/base/failure.ts';
 import { type BalancerKnobs, DEFAULT_BALANCER_KNOBS } from '../balancer/types.ts';
 import { type CloudKnobs, DEFAULT_KNOBS } from '../cloud/knobs.ts';
 import { DEFAULT_DNS_KNOBS, type DnsKnobs } from '../dns/types.ts';
+import { DEFAULT_ETCD_KNOBS, type EtcdKnobs } from '../kubernetes/types.ts';
 import { DEFAULT_TALOS_KNOBS, type TalosKnobs } from '../talos/timings.ts';
 import { KNOB_RULES } from './rules.ts';
 import type { Knob, KnobForm, KnobRule } from './types.ts';
@@ -13,6 +14,7 @@ export interface KnobValues {
   readonly balancer: BalancerKnobs;
   readonly dns: DnsKnobs;
   readonly talos: TalosKnobs;
+  readonly etcd: EtcdKnobs;
 }
 
 /** As `--knob name=value` gives them. */
@@ -23,6 +25,7 @@ export const DEFAULT_VALUES: KnobValues = {
   balancer: DEFAULT_BALANCER_KNOBS,
   dns: DEFAULT_DNS_KNOBS,
   talos: DEFAULT_TALOS_KNOBS,
+  etcd: DEFAULT_ETCD_KNOBS,
 };
 
 /** Every knob with its default, and with what is in force where a lab's settings are given. */

@@ -197,5 +197,20 @@ export const KNOB_RULES: readonly KnobRule[] = [
     TALOS,
   ),
   known('talos.heartbeatMs', "between two of the kubelet's heartbeats", DELAY, "the kubelet's default"),
+  {
+    ...known(
+      'talos.linkNames',
+      'names of links: enp1s0 and enp7s0, or eth0 and eth1',
+      'form',
+      "the boot path: Hetzner's Talos ISO and `metal` images, or Talos' own hcloud image (net.ifnames=0)",
+    ),
+    choices: ['predictable', 'kernel'],
+  },
+  known(
+    'etcd.memberHealthMs',
+    'how long members of built-in etcd must have been connected before another may be added',
+    'ms, not divided',
+    "etcd's source",
+  ),
   known('talos.cloudRetryBaseMs', "first wait of the VIP operator's cloud client", DELAY, "hcloud-go's default"),
 ];

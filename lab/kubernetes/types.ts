@@ -91,8 +91,17 @@ export interface Parts {
 
 export type PartsChoice = 'auto' | 'built-in' | 'real';
 
+/** What the built-in etcd does as the real one. */
+export interface EtcdKnobs {
+  /** How long members must have been connected before the cluster lets itself be changed. */
+  readonly memberHealthMs: number;
+}
+
+export const DEFAULT_ETCD_KNOBS: EtcdKnobs = { memberHealthMs: 5_000 };
+
 export interface PartsPorts {
   readonly clock: Clock;
   readonly random: Random;
+  readonly etcd?: EtcdKnobs;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

@@ -29,6 +29,8 @@ export interface TalosKnobs {
   readonly podGraceMs: number;
   readonly heartbeatMs: number;
   readonly cloudRetryBaseMs: number;
+  /** How the kernel of the image names links: `predictable` enp1s0 and enp7s0, `kernel` eth0 and eth1. */
+  readonly linkNames: 'predictable' | 'kernel';
 }
 
 export const DEFAULT_TALOS_KNOBS: TalosKnobs = {
@@ -39,12 +41,13 @@ export const DEFAULT_TALOS_KNOBS: TalosKnobs = {
   etcdHealthMs: 20_000,
   joinRetryMs: 3_000,
   // Guess: Talos tries again "constantly"; the unit is not known for sure.
-  promoteRetryMs: 10_000,
+  promoteRetryMs: 2_500,
   campaignRetryMs: 1_000,
   sessionTtlSeconds: 60,
   podGraceMs: 30_000,
   heartbeatMs: 10_000,
   cloudRetryBaseMs: 1_000,
+  linkNames: 'predictable',
 };
 
 /**

@@ -1,4 +1,3 @@
-import type { Clock } from '../../src/base/clock.ts';
 import { Failure } from '../../src/base/failure.ts';
 import { VERSION } from '../../src/base/version.ts';
 
@@ -22,7 +21,14 @@ interface Answer {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-export function createCloudCalls(ports: { clock: Clock; url: () => string; token: string }): CloudCalls {
+export interface CloudCallPorts {
+  readonly url: () => string;
+  readonly token: string;
+  /** Resolves when an action has ended: the lab need not ask, and takes nothing of the project's budget. */
+  readonly ended: (action: number) => Promise<void>;
+}
+
+export function createCloudCalls(ports: CloudCallPorts): CloudCalls {
   const call = async (method: string, path: string, body?: unknown): Promise<Answer> => {
     const response = await fetch(`${ports.url()}${path}`, {
       method,
@@ -42,7 +48,7 @@ export function createCloudCalls(ports: { clock: Clock; url: () => string; token
   const done = async (what: string, action: Answer['action']): Promise<void> => {
     let current = action;
     while (current?.status === 'running') {
-      await ports.clock.sleep(100);
+      await ports.ended(current.id);
       current = (await call('GET', `/actions/${current.id}`)).action;
     }
     if (current?.status === 'error') throw refused(what, current.error?.message ?? 'the action failed');

@@ -124,7 +124,7 @@ export function createMachines(ports: MachinePorts): Machines {
         audit: ports.audit,
         facts: () => metadataOf(server, ports.fabric, ports.cloudFacts(server.id)),
       });
-      const node = createNode(factsOf(server, publicIPv6), roleOf(server), {
+      const node = createNode(factsOf(server, publicIPv6, ports.knobs?.linkNames ?? 'predictable'), roleOf(server), {
         clock: ports.clock,
         random: ports.random,
         speed: ports.speed,
@@ -183,10 +183,11 @@ export function createMachines(ports: MachinePorts): Machines {
 }
 
 /**
- * The hardware of a Hetzner cx server: the public NIC in slot 01, the private one in slot 07. Predictable names, as
- * Hetzner's Talos ISO boots with; the name `eth0`, which guides use, matches nothing here.
+ * The hardware of a Hetzner cx server: the public NIC in slot 01, the private one in slot 07. Named as Hetzner's Talos ISO
+ * boots (where the name `eth0`, which guides use, matches nothing), or as Talos' own image for the cloud does.
  */
-function factsOf(server: CloudServer, publicIPv6 = ''): MachineFacts {
+function factsOf(server: CloudServer, publicIPv6: string, names: TalosKnobs['linkNames']): MachineFacts {
+  const [first, second] = names === 'kernel' ? ['eth0', 'eth1'] : ['enp1s0', 'enp7s0'];
   const mac = (prefix: string): string => {
     const hex = server.id.toString(16).padStart(8, '0').slice(-6);
     return `${prefix}:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}`;
@@ -200,14 +201,14 @@ function factsOf(server: CloudServer, publicIPv6 = ''): MachineFacts {
     location: server.location,
     links: [
       {
-        name: 'enp1s0',
+        name: first ?? '',
         busPath: '0000:01:00.0',
         driver: 'virtio_net',
         hardwareAddr: mac('96:00:00'),
         address: server.publicIPv4,
       },
       {
-        name: 'enp7s0',
+        name: second ?? '',
         busPath: '0000:07:00.0',
         driver: 'virtio_net',
         hardwareAddr: mac('86:00:00'),
@@ -236,7 +237,7 @@ const metadataOf = (
   publicIPv4: now?.publicIPv4 ?? '',
   publicIPv6: now !== undefined && carries(fabric, now.publicIPv6) ? now.publicIPv6 : '',
   location: server.location,
-  publicMac: factsOf(server).links[0]?.hardwareAddr ?? '',
+  publicMac: factsOf(server, '', 'predictable').links[0]?.hardwareAddr ?? '',
   privateNetworks: now?.privateNetworks ?? [],
   userData: server.userData,
 });

@@ -78,7 +78,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const before = restored?.world;
   const knobs = turnKnobs(options.knobs ?? {});
   const choice = restored === undefined ? options.parts : partsChoiceOf(restored.manifest);
-  const parts = await findParts(choice, { clock, random, env: options.env });
+  const parts = await findParts(choice, { clock, random, env: options.env, etcd: knobs.etcd });
   if (restored !== undefined) checkParts(restored.manifest, parts);
   progress(`etcd: ${parts.etcd.backing}; kube-apiserver: ${parts.kubeApiserver.backing}`);
 
@@ -188,7 +188,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     speed,
     machines,
     render: (role) => renderConfig(provisioner, role),
-    calls: createCloudCalls({ clock, url: () => front.ownUrl, token: tokens.own }),
+    calls: createCloudCalls({
+      url: () => front.ownUrl,
+      token: tokens.own,
+      ended: (action) => running.ended(action),
+    }),
     cloud: running,
   });
   const info = (): LabInfo =>

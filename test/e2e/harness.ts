@@ -75,17 +75,21 @@ export interface TestLab extends AsyncDisposable {
 }
 
 /** A lab of the test's own, ended when the test is over, however it ends. */
-export async function startLab(args: readonly string[] = []): Promise<TestLab> {
+export const startLab = (args: readonly string[] = []): Promise<TestLab> => labOf(['up', '--speed', '10', ...args]);
+
+/** One that goes on from a snapshot: an applied world in the time of a command, where a test needs one of its own. */
+export const restoredLab = (snapshot: string): Promise<TestLab> => labOf(['restore', snapshot]);
+
+async function labOf(command: readonly string[]): Promise<TestLab> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-e2e-'));
   const state = path.join(folder, 'lab');
   const stop = async (): Promise<void> => {
     await fairlead(['lab', 'down', '--state', state]);
     await rm(folder, { recursive: true, force: true });
   };
-  const flags = ['--state', state, '--speed', '10', ...args];
   let info: LabInfo;
   try {
-    info = await fairleadJson<LabInfo>(['lab', 'up', ...flags]);
+    info = await fairleadJson<LabInfo>(['lab', ...command, '--state', state]);
   } catch (error) {
     await stop();
     throw error;

@@ -63,7 +63,7 @@ export const upCommand = buildCommand<UpFlags, [], CliContext>({
         brief: 'etcd and kube-apiserver: the real ones, built-in stand-ins, or the real ones where found',
       },
       controlPlanes: { kind: 'parsed', parse: whole(1, 7), default: '3', placeholder: 'N', brief: 'Control planes' },
-      workers: { kind: 'parsed', parse: whole(0, 10), default: '1', placeholder: 'N', brief: 'Workers' },
+      workers: { kind: 'parsed', parse: whole(0, 100), default: '1', placeholder: 'N', brief: 'Workers' },
       talos: {
         kind: 'enum',
         values: ['v1.11.6', 'v1.12.11', 'v1.13.9', 'v1.14.0-rc.1'],

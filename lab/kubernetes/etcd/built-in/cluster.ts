@@ -1,6 +1,7 @@
 import type { ConnectError } from '@connectrpc/connect';
 import type { Clock } from '../../../../src/base/clock.ts';
 import { pick, type Random } from '../../../../src/base/random.ts';
+import { DEFAULT_ETCD_KNOBS, type EtcdKnobs } from '../../types.ts';
 import type { AlarmMember } from '../generated/etcd/rpc_pb.ts';
 import { refuse } from './errors.ts';
 import { Leases } from './leases.ts';
@@ -10,6 +11,7 @@ import { Store } from './store.ts';
 export interface ClusterPorts {
   readonly clock: Clock;
   readonly random: Random;
+  readonly etcd?: EtcdKnobs;
 }
 
 export type KeptCounters = { readonly [counter in 'id' | 'term' | 'index']: bigint };
@@ -98,7 +100,8 @@ export class Cluster {
   }
 
   view(viewer: MemberRecord): View {
-    return { members: [...this.members.values()], viewer, now: this.now };
+    const { memberHealthMs } = this.#ports.etcd ?? DEFAULT_ETCD_KNOBS;
+    return { members: [...this.members.values()], viewer, now: this.now, healthMs: memberHealthMs };
   }
 
   anyUp(): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HEALTH_INTERVAL_MS, refusesAdd, refusesPromote, refusesRemove, type MemberRecord } from './membership.ts';
+import { refusesAdd, refusesPromote, refusesRemove, type MemberRecord } from './membership.ts';
 
 const NOW = 100_000;
 
@@ -14,10 +14,10 @@ function members(...upFor: (number | undefined)[]) {
   const all = upFor.map((ms, n) => member(n + 1, ms));
   const [viewer] = all;
   if (viewer === undefined) throw new Error('no members');
-  return { members: all, viewer, now: NOW };
+  return { members: all, viewer, now: NOW, healthMs: LONG };
 }
 
-const LONG = HEALTH_INTERVAL_MS;
+const LONG = 5_000;
 const URLS = ['https://10.0.0.9:2380'];
 
 describe('adding a member', () => {

@@ -21,8 +21,6 @@ export interface MemberRecord {
   run: MemberRun | undefined;
 }
 
-/** How long members must have been connected before the cluster lets itself be changed. */
-export const HEALTH_INTERVAL_MS = 5000;
 const MAX_LEARNERS = 1;
 
 /** The first eight bytes of a SHA-1, as etcd makes its member and cluster ids. */
@@ -42,6 +40,8 @@ export interface View {
   readonly members: readonly MemberRecord[];
   readonly viewer: MemberRecord;
   readonly now: number;
+  /** How long members must have been connected before the cluster lets itself be changed. */
+  readonly healthMs: number;
 }
 
 /** Since when the viewer has been connected to a member; undefined when it is not. */
@@ -53,7 +53,7 @@ function activeSince(view: View, member: MemberRecord): number | undefined {
 const connectedLong = (view: View, member: MemberRecord): boolean => {
   if (member === view.viewer) return true;
   const since = activeSince(view, member);
-  return since !== undefined && view.now - since >= HEALTH_INTERVAL_MS;
+  return since !== undefined && view.now - since >= view.healthMs;
 };
 
 const enoughStarted = (started: number, future: number): boolean => started >= quorumOf(future);

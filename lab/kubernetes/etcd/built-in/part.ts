@@ -2,10 +2,10 @@ import { appendFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../../../src/base/clock.ts';
 import { Failure } from '../../../../src/base/failure.ts';
-import { pick, type Random } from '../../../../src/base/random.ts';
+import { pick } from '../../../../src/base/random.ts';
 import type { EtcdPart, EtcdSpec, RunningPart } from '../../types.ts';
 import { createFreezer } from '../../freezer.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, type ClusterPorts } from './cluster.ts';
 import { votersOf, type MemberRecord, type MemberRun } from './membership.ts';
 import { loadCluster, saveCluster, type SavedCluster } from './saved.ts';
 import { CLIENT_PORT, PEER_PORT, serveMember } from './server.ts';
@@ -38,7 +38,7 @@ function reenter({ cluster, member }: Membership, spec: EtcdSpec): Membership {
 }
 
 /** The cluster and the member a start without data is for, from the flags. */
-function enter(clusters: Map<string, Cluster>, spec: EtcdSpec, ports: { clock: Clock; random: Random }): Membership {
+function enter(clusters: Map<string, Cluster>, spec: EtcdSpec, ports: ClusterPorts): Membership {
   const own = spec.initialCluster.filter(({ name }) => name === spec.name).map(({ peerURL }) => peerURL);
   if (own.length === 0)
     throw refused(spec, `couldn't find local name "${spec.name}" in the initial cluster configuration`);
@@ -80,7 +80,7 @@ function peersOf(spec: EtcdSpec): string[][] {
  * It answers its clients as etcd does; what it does not do stands at `Cluster`. What stands for the data of a data directory
  * is kept for a start with `restart`; without it the member must be new to the cluster, as for etcd with an empty directory.
  */
-export function builtInEtcd(ports: { readonly clock: Clock; readonly random: Random }): EtcdPart {
+export function builtInEtcd(ports: ClusterPorts): EtcdPart {
   const clusters = new Map<string, Cluster>();
   const kept = new Map<string, Membership>();
   return {
