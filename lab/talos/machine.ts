@@ -88,6 +88,8 @@ export interface Machine {
   active: ActiveConfig | undefined;
   /** The config on disk. */
   persistent: string | undefined;
+  /** Its META partition: survives a reboot. */
+  readonly meta: Map<number, Uint8Array>;
   /** Address -> link, beyond the machine's own. */
   readonly claims: Map<string, string>;
   /** Addresses that were bound for a while since boot and are gone. */
@@ -163,6 +165,7 @@ export function createMachine(own: MachineFacts, role: 'control-plane' | 'worker
     bootId: '',
     active: undefined,
     persistent: undefined,
+    meta: new Map(),
     claims: new Map(),
     earlier: new Set(),
     services: new Map(),

@@ -122,6 +122,13 @@ describe.skipIf(missing)(`Talos' own talosctl at work ${skipped}`, () => {
     expect(await names()).not.toContain('patched');
   });
 
+  test('writes META and finds it again', async () => {
+    await talosctl.ok('meta', 'write', '0x0a', 'kept');
+    expect(await talosctl.ok('get', 'metakeys')).toMatch(/0x0a +1 +kept/);
+    await talosctl.ok('meta', 'delete', '0x0a');
+    expect(await talosctl.ok('get', 'metakeys')).not.toContain('kept');
+  });
+
   test('sees changes as they happen', async () => {
     const follow = talosctl.follow('get', 'members', '-w');
     const seen = () =>

@@ -39,7 +39,6 @@ const MINUTE_MS = 60_000;
 /** Talos' machine API. */
 export function machineCalls(machine: Machine, control: MachineControl, images: ImageStore): Calls {
   const { ports } = machine;
-  const meta = new Map<number, Uint8Array>();
   return {
     ...etcdCalls(machine, control),
     ...fileCalls(machine),
@@ -93,11 +92,13 @@ export function machineCalls(machine: Machine, control: MachineControl, images: 
       };
     },
     metaWrite({ key, value }) {
-      meta.set(key, value);
+      machine.meta.set(key, value);
+      machine.changed();
       return { messages: [{}] };
     },
     metaDelete({ key }) {
-      if (!meta.delete(key)) throw new ConnectError('meta key not found', Code.NotFound);
+      if (!machine.meta.delete(key)) throw new ConnectError('meta key not found', Code.NotFound);
+      machine.changed();
       return { messages: [{}] };
     },
   };

@@ -42,10 +42,10 @@ function machineConfig(machine: Machine, id: string, text: string): Resource {
       get yaml() {
         return raw ? text : stringify(text, { lineWidth: 0, blockQuote: 'literal', indent: 4 });
       },
-      proto: toBinary(
-        MachineConfigSpecSchema,
-        create(MachineConfigSpecSchema, { yamlMarshalled: new TextEncoder().encode(text) }),
-      ),
+      get proto() {
+        const yamlMarshalled = new TextEncoder().encode(text);
+        return toBinary(MachineConfigSpecSchema, create(MachineConfigSpecSchema, { yamlMarshalled }));
+      },
     },
     ...(raw ? {} : { annotations: { 'talos.dev/yaml-spec': '1' } }),
   };

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { HARDWARE } from '../hardware.ts';
+import { HARDWARE } from '../api/observed/hardware.ts';
 import type { Machine } from '../machine.ts';
 import type { Resource } from './resource.ts';
 
@@ -34,16 +34,16 @@ export function hardwareResources(machine: Machine): Resource[] {
     hardware('Processors', 'CPU-0', {
       socket: 'CPU 0',
       manufacturer: 'QEMU',
-      productName: HARDWARE.processor,
-      maxSpeedMhz: 2000,
-      bootSpeedMhz: 2000,
+      productName: HARDWARE.cpuModel,
+      maxSpeedMhz: HARDWARE.cpuMHz,
+      bootSpeedMhz: HARDWARE.cpuMHz,
       status: 65,
-      coreCount: HARDWARE.cores,
-      coreEnabled: HARDWARE.cores,
-      threadCount: HARDWARE.cores,
+      coreCount: HARDWARE.cpus,
+      coreEnabled: HARDWARE.cpus,
+      threadCount: HARDWARE.cpus,
     }),
     hardware('MemoryModules', 'DIMM-0', {
-      sizeMiB: HARDWARE.memoryBytes / MIB,
+      sizeMiB: HARDWARE.memoryKiB / 1024,
       deviceLocator: 'DIMM 0',
       manufacturer: 'QEMU',
     }),
@@ -70,22 +70,22 @@ export function hardwareResources(machine: Machine): Resource[] {
 
 /** Partitions of the system disk. STATE and EPHEMERAL wait for a config. */
 function volumes(machine: Machine): readonly [string, Readonly<Record<string, unknown>>][] {
-  const system = 2_300 * MIB;
-  const partitions: readonly [string, number, string, string, boolean][] = [
-    ['EFI', 2_200 * MIB, 'vfat', '', false],
-    ['META', MIB, '', '', false],
-    ['STATE', 99 * MIB, 'xfs', '/system/state', true],
-    ['EPHEMERAL', HARDWARE.diskBytes - system, 'xfs', '/var', true],
+  const sizeOf = (on: string): number => HARDWARE.mounts.find((mount) => mount.on === on)?.size ?? 0;
+  const partitions: readonly [string, number, number, string, string, boolean][] = [
+    ['EFI', 1, 100 * MIB, 'vfat', '', false],
+    ['META', 4, MIB, '', '', false],
+    ['STATE', 5, sizeOf('/system/state'), 'xfs', '/system/state', true],
+    ['EPHEMERAL', 6, sizeOf('/var'), 'xfs', '/var', true],
   ];
-  return partitions.map(([id, size, filesystem, targetPath, configured], i) => {
+  return partitions.map(([id, index, size, filesystem, targetPath, configured]) => {
     if (configured && machine.active === undefined) return [id, { phase: 'waiting', type: 'partition' }];
     return [
       id,
       {
         phase: 'ready',
         type: 'partition',
-        location: `/dev/sda${i + 1}`,
-        partitionIndex: i + 1,
+        location: `/dev/sda${index}`,
+        partitionIndex: index,
         parentLocation: '/dev/sda',
         uuid: uuidOf(`${machine.nodeId}/${id}`),
         partitionUUID: uuidOf(`${machine.nodeId}/${id}/partition`),

@@ -78,6 +78,11 @@ export function runtimeResources(machine: Machine): Resource[] {
     ...(minor >= 14
       ? [runtime('BootIDs.runtime.talos.dev', 'boot-id', 'runtime.BootIDController', { bootID: machine.bootId })]
       : []),
+    ...[...machine.meta].map(([key, value]) =>
+      runtime('MetaKeys.runtime.talos.dev', `0x${key.toString(16).padStart(2, '0')}`, 'runtime.MetaController', {
+        value: new TextDecoder().decode(value),
+      }),
+    ),
     ...[...machine.services.values()]
       .filter((service) => service.state === 'Running')
       .map((service) =>

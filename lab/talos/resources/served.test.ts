@@ -58,10 +58,11 @@ describe.each(VERSIONS)('the resources of a node with Talos %s', (version) => {
     const { calls } = await begin(version);
     const seen: string[] = [];
     const definitions = { namespace: 'meta', type: 'ResourceDefinitions.meta.cosi.dev' };
-    const namespaces = ['network', 'network-config', 'runtime', 'config', 'cluster', 'k8s', 'controlplane', 'etcd'];
     for await (const { resource } of calls.state.list(definitions)) {
       const { type, defaultNamespace } = parse(resource?.spec?.yamlSpec ?? '') as Record<string, string>;
-      for (const namespace of new Set([defaultNamespace ?? '', ...namespaces])) {
+      for (const namespace of defaultNamespace === 'network'
+        ? ['network', 'network-config']
+        : [defaultNamespace ?? '']) {
         for await (const found of calls.state.list({ namespace, type: type ?? '' })) {
           const { metadata, spec } = found.resource ?? {};
           const key = `${namespace}/${type}/${metadata?.id}`;
