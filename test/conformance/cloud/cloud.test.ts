@@ -3,18 +3,23 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { unshared } from '../../../lab/fabric/netns/unshared.ts';
 import { fairlead, startLab, type TestLab } from '../../e2e/harness.ts';
 import { type Driver, runScenario } from './driver.ts';
+import { dataPlane } from './data-plane.ts';
 import { reading } from './reading.ts';
+import { resources } from './resources.ts';
 import { writing } from './writing.ts';
 
 const LAB = ['--parts', 'built-in', '--control-planes', '1', '--workers', '0'];
 const PROGRAM = path.join(import.meta.dirname, 'scenario.test-program.ts');
 const MINUTE_MS = 60_000;
-const all = [...reading, ...writing];
+const changing = [...writing, ...resources, ...dataPlane];
+const all = [...reading, ...changing];
 
-const driverOf = ({ info: { hetzner } }: TestLab): Driver => ({
+const driverOf = ({ info: { hetzner, dns } }: TestLab): Driver => ({
   baseUrl: hetzner.endpoint,
   token: hetzner.token,
   readOnlyToken: hetzner.readOnlyToken,
+  dns,
+  servingLabel: 'role=control-plane',
   pollMs: 50,
 });
 
@@ -66,6 +71,6 @@ describe('the real Hetzner Cloud', () => {
 
   test.each(reading)('$name', (scenario) => runScenario(scenario, driver), MINUTE_MS);
 
-  if (mayWrite === '1') test.each(writing)('$name', (scenario) => runScenario(scenario, driver), 10 * MINUTE_MS);
+  if (mayWrite === '1') test.each(changing)('$name', (scenario) => runScenario(scenario, driver), 10 * MINUTE_MS);
   else test.skip('changed (skipped: FAIRLEAD_REAL_HCLOUD_WRITE is not 1, and this costs money)', () => {});
 });

@@ -8,6 +8,10 @@ export interface Driver {
   readonly token: string;
   /** A token that may only read, where there is one. */
   readonly readOnlyToken: string | undefined;
+  /** Where the zones of the project are served; undefined: by the name servers that each zone names. */
+  readonly dns?: { readonly address: string; readonly port: number };
+  /** The label of a server that serves TLS on port 6443; undefined: one that serves HTTP there is made. */
+  readonly servingLabel?: string;
   /** Between two looks at an action, in milliseconds. */
   readonly pollMs: number;
 }
