@@ -1,6 +1,5 @@
 import path from 'node:path';
-import { readFile } from 'node:fs/promises';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { writeAtomic } from '../../../src/base/files.ts';
 import { waitFor } from '../../../src/base/retry.ts';
 import { Failure } from '../../../src/base/failure.ts';
@@ -33,7 +32,7 @@ export async function giveStableAddress(ports: IncidentPorts): Promise<void> {
 
   const { provisioner } = before.files;
   const talos = before.nodes[0]?.talosVersion ?? '';
-  const patch = path.join(provisioner, 'talos', 'control-planes', 'set-stable-endpoint.yaml');
+  const patch = path.join(provisioner, 'talos', 'control-planes', 'use-stable-address.yaml');
   await writeAtomic(patch, patchText(talos, ip, old));
   const planes = ports.machines().filter(({ node }) => node.role === 'control-plane');
   for (const machine of planes) await rolled(ports, machine);
@@ -42,10 +41,11 @@ export async function giveStableAddress(ports: IncidentPorts): Promise<void> {
     return fip?.claimedBy.length === 1 && fip.claimedBy[0] === fip.assignedTo && fip.routedTo === fip.assignedTo;
   });
 
-  const clusterFile = path.join(provisioner, 'cluster.yaml');
-  const cluster = parse(await readFile(clusterFile, 'utf8')) as Record<string, unknown>;
   const endpoint = `https://${ip}:6443`;
-  await writeAtomic(clusterFile, stringify({ ...cluster, endpoint }));
+  await writeAtomic(
+    path.join(provisioner, 'talos', 'cluster', 'use-stable-endpoint.yaml'),
+    stringify({ cluster: { controlPlane: { endpoint } } }),
+  );
   for (const machine of ports.machines()) await rolled(ports, machine);
   await replaceIn(before.state, 'kubeconfig', old, endpoint);
   await replaceIn(
@@ -81,7 +81,8 @@ function patchText(talos: string, ip: string, old: string): string {
     link: 'enp1s0',
     apiToken: '${TALOS_VIP_TOKEN}',
   };
-  return legacy ? stringify(config) : `${stringify(config)}---\n${stringify(vip)}`;
+  const text = stringify(config, { aliasDuplicateObjects: false });
+  return legacy ? text : `${text}---\n${stringify(vip)}`;
 }
 
 /** Applies what the provisioner renders now, and waits until the node is ready and its API server is the new one. */
