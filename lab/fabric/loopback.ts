@@ -38,7 +38,6 @@ const LIMITS: readonly string[] = [
   "Other programs cannot resolve the lab's names; fairlead has `resolvers:` in its configuration.",
   `Only the ports ${HOST_PORTS.join(', ')} of an address are held, and those of a load balancer's services: any other is refused, also when the machine is off.`,
   'A partition, a closed firewall or a lost SYN is a connection that the kernel accepts and nobody answers: a client sees it time out after connecting. Latency and loss act on chunks of bytes as TCP would show them, not on packets.',
-  'Built-in etcd members share one memory and cannot be cut from each other; real ones can.',
   'Firewalls of the cloud and firewall documents of nodes are kept and shown, but close nothing.',
   'Bytes sent into a connection that has fallen silent are still acknowledged by the kernel; nothing answers them.',
 ];

@@ -142,10 +142,9 @@ export function createMachines(ports: MachinePorts): Machines {
       const machine = { server, host, publicIPv6, node, metadata };
       machines.set(server.id, machine);
       gone.delete(server.name);
-      for (const address of addressesOf(machine)) {
-        await host.claim(address);
-        await ports.fabric.route(prefixOf(address), host);
-      }
+      const addresses = addressesOf(machine);
+      await Promise.all(addresses.map((address) => host.claim(address)));
+      await Promise.all(addresses.map((address) => ports.fabric.route(prefixOf(address), host)));
       return machine;
     },
 

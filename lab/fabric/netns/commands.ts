@@ -1,23 +1,24 @@
-import { spawn } from 'node:child_process';
 import { Failure } from '../../../src/base/failure.ts';
+import { createShells, type Shells } from './shells.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** `ip` and `nft` live where a user's PATH may not lead. */
 export const withSbin = (env: Env): Env => ({ ...env, PATH: `${env['PATH'] ?? ''}:/usr/sbin:/sbin` });
 
+let shells: Shells | undefined;
+
+/** Ends what waits for commands; the next one starts anew. */
+export async function endShells(): Promise<void> {
+  const ending = shells;
+  shells = undefined;
+  await ending?.close();
+}
+
 /** Runs a program to its end with `input` on stdin; a Failure with its own words when it fails. */
 export async function run(program: string, args: readonly string[], input = ''): Promise<void> {
-  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'], env: withSbin(process.env) });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-  // It may end before it has read everything; its exit code tells.
-  child.stdin.on('error', () => {});
-  child.stdin.end(input);
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
+  shells ??= createShells(withSbin(process.env));
+  const { code, said } = await shells.run([program, ...args], input);
   if (code === 0) return;
   throw new Failure({
     code: 'lab-network',

@@ -30,7 +30,7 @@ import os, socket, struct, sys, time
 to = sys.argv[1]
 six = ':' in to
 s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, 58 if six else 1)
-s.settimeout(2)
+s.settimeout(float(sys.argv[2]))
 body = struct.pack('!HH', os.getpid() & 0xffff, 1) + b'fairlead'
 kind = bytes([128 if six else 8, 0])
 words = struct.unpack('!8H', kind + b'\\0\\0' + body)
@@ -47,8 +47,13 @@ except TimeoutError:
     print('silence')
 `;
 
-/** Milliseconds of one echo, or `silence` after two seconds. */
-export async function pingFrom(net: NetnsFabric, place: string, address: string): Promise<number | 'silence'> {
-  const said = await within(net, place, ['python3', '-c', PING, address]);
+/** Milliseconds of one echo, or `silence` after so long. */
+export async function pingFrom(
+  net: NetnsFabric,
+  place: string,
+  address: string,
+  seconds = 1,
+): Promise<number | 'silence'> {
+  const said = await within(net, place, ['python3', '-c', PING, address, String(seconds)]);
   return said === 'silence' ? said : Number(said);
 }

@@ -76,9 +76,12 @@ export const ipv6Scenarios: readonly NetnsScenario[] = [
         destinationIPs: [],
       });
       const seen = async (): Promise<string[]> => {
-        const pings = [await pingFrom(net, 'client', one.address), await pingFrom(net, 'client', six)];
-        const answers = pings.map((ms) => (ms === 'silence' ? ms : 'pong'));
-        return [await dialFrom(net, 'client', one.address), await dialFrom(net, 'client', six), ...answers];
+        const both = [one.address, six];
+        const dials = both.map((address) => dialFrom(net, 'client', address));
+        const pings = both.map(async (address) =>
+          (await pingFrom(net, 'client', address)) === 'silence' ? 'silence' : 'pong',
+        );
+        return Promise.all([...dials, ...pings]);
       };
       assert.deepEqual(await seen(), ['cp-1', 'cp-1', 'pong', 'pong']);
       await net.firewall(one.host, [rule('tcp', ['::/0'])]);

@@ -30,10 +30,10 @@ export const latencyScenarios: readonly NetnsScenario[] = [
         );
       const seen = (): Promise<(number | 'silence')[]> =>
         Promise.all([
-          pingFrom(net, 'client', one.address),
-          pingFrom(net, 'client', six),
-          pingFrom(net, 'cp-2', one.address),
-          pingFrom(net, 'client', two.address),
+          pingFrom(net, 'client', one.address, 2),
+          pingFrom(net, 'client', six, 2),
+          pingFrom(net, 'cp-2', one.address, 2),
+          pingFrom(net, 'client', two.address, 2),
         ]);
       /** In steps of 300 ms: what a busy computer itself takes is less than one. */
       const steps = async (): Promise<number[]> => (await seen()).map((ms) => Math.floor(Number(ms) / 300));
@@ -64,7 +64,7 @@ export const latencyScenarios: readonly NetnsScenario[] = [
       await net.firewall(one.host, [rule]);
       await net.disturb([between('client', 'cp-1', 50)]);
       assert.equal(await dialFrom(net, 'client', one.address), 'cp-1');
-      assert.equal(await pingFrom(net, 'client', one.address), 'silence');
+      assert.equal(await pingFrom(net, 'client', one.address, 2), 'silence');
       await net.firewall(one.host, undefined);
       await net.disturb([]);
       assert.deepEqual(await steps(), [0, 0, 0, 0]);

@@ -119,6 +119,18 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
     return turn;
   };
 
+  /** Lines of `ip` for the next settling. */
+  const lines: string[] = [];
+  let settling: Promise<void> | undefined;
+  /** Makes rules and addresses what they are to be: all changes that were asked for before its turn comes, in one go. */
+  const settle = (): Promise<void> =>
+    (settling ??= inTurn(async () => {
+      settling = undefined;
+      const now = lines.splice(0);
+      await nft(place, rules());
+      if (now.length > 0) await ip(place, now);
+    }));
+
   const machine: NetnsMachine = {
     name,
     number,
@@ -146,37 +158,34 @@ export function createMachine(ports: MachinePorts): NetnsMachine {
         await nft(place, rules());
         if (before === 'off' && next !== 'off') await ip(place, linksUp);
       }),
-    claim: (address) =>
-      inTurn(async () => {
-        if (claims.has(address)) return;
-        claims.add(address);
-        await nft(place, rules());
-        await ip(place, [`addr replace ${bind(address)}`]);
-      }),
-    unclaim: (address) =>
-      inTurn(async () => {
-        if (!claims.delete(address)) return;
-        await ip(place, [`addr del ${bind(address).replace(' nodad', '')}`]);
-        await nft(place, rules());
-      }),
-    open: (port) =>
-      inTurn(async () => {
-        if (opened.has(port)) return;
+    async claim(address) {
+      if (!claims.has(address)) lines.push(`addr replace ${bind(address)}`);
+      claims.add(address);
+      await settle();
+    },
+    async unclaim(address) {
+      if (!claims.delete(address)) return;
+      lines.push(`addr del ${bind(address).replace(' nodad', '')}`);
+      await settle();
+    },
+    async open(port) {
+      if (!opened.has(port) && hidden6 !== undefined) {
         opened.add(port);
-        if (hidden6 !== undefined) await relays.open(hidden6, port, hidden);
-        await nft(place, rules());
-      }),
-    shut: (port) =>
-      inTurn(async () => {
-        if (!opened.delete(port)) return;
-        await nft(place, rules());
-        if (hidden6 !== undefined) relays.shut(hidden6, port);
-      }),
-    ingress: (policy) =>
-      inTurn(async () => {
-        ingress = policy;
-        await nft(place, rules());
-      }),
+        await ready;
+        await relays.open(hidden6, port, hidden);
+      }
+      opened.add(port);
+      await settle();
+    },
+    async shut(port) {
+      if (!opened.delete(port)) return;
+      await settle();
+      if (hidden6 !== undefined) relays.shut(hidden6, port);
+    },
+    ingress(policy) {
+      ingress = policy;
+      return settle();
+    },
     async remove() {
       const left = ports.leading(machine);
       if (left.length > 0) throw new Error(`${name} is removed while ${left.join(', ')} still lead to it`);

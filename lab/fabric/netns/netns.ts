@@ -23,7 +23,7 @@ import {
   PUBLIC_RANGE_6,
   SERVICE_RANGE,
 } from './addresses.ts';
-import { ip, makePlace, nft, type Place, run, settleHere } from './commands.ts';
+import { endShells, ip, makePlace, nft, type Place, run, settleHere } from './commands.ts';
 import { type Delay, lanesOf, startDelay, whyNoLatency } from './latency.ts';
 import { createMachine, type NetnsMachine } from './machine.ts';
 import { createRelays } from './relays.ts';
@@ -49,7 +49,7 @@ export interface NetnsFabric extends Fabric {
 
 const LIMITS: readonly string[] = [
   'Addresses are reachable inside the lab only: `fairlead lab exec --from client -- CMD`, or `--from NODE`.',
-  'The processes of all machines live in one namespace behind them; what they receive and send passes the kernel of their machine. Built-in etcd members speak to each other inside the lab’s process instead: no link cuts them.',
+  'The processes of all machines live in one namespace behind them; what they receive and send passes the kernel of their machine.',
   'A hung machine accepts on every port of a control plane, also on one nothing listened on.',
 ];
 
@@ -137,7 +137,10 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
   const machines = new Set<NetnsMachine>();
   const routes = new Map<string, NetnsMachine | undefined>();
   let last = 0;
-  /** Routes change one after the other, in the order they were asked for. */
+  /** What was asked for before its turn came is one change. */
+  const asked: [address: string, machine: NetnsMachine | undefined][] = [];
+  let routing: Promise<void> | undefined;
+  /** Routes and rules change one after the other, in the order they were asked for. */
   let queue: Promise<unknown> = Promise.resolve();
 
   let disturbances: readonly Disturbance[] = [];
@@ -146,11 +149,13 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
   const firewalls = new Map<number, readonly FirewallRule[]>();
   const numberOf = (name: string): number | undefined =>
     [...machines].findLast((machine) => machine.name === name)?.number;
-  const renewRouter = async (): Promise<void> => {
-    const turn = queue.then(() => nft(router, routerRules(disturbances, numberOf, firewalls, delay?.detours ?? [])));
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const turn = queue.then(work);
     queue = turn.catch(() => {});
-    await turn;
+    return turn;
   };
+  const renewRouter = (): Promise<void> =>
+    inTurn(() => nft(router, routerRules(disturbances, numberOf, firewalls, delay?.detours ?? [])));
 
   const silence = silentListeners();
   const relays = createRelays();
@@ -190,22 +195,17 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
     async route(address, host) {
       const machine = host === undefined ? undefined : [...machines].find((known) => known === host);
       if (host !== undefined && machine === undefined) throw new Error(`${host.name} is not a machine of this fabric`);
-      const turn = queue.then(async () => {
-        await machine?.ready;
-        const range = linkOf(address) === 'enp7s0' ? 'v' : 'p';
-        await ip(router, [
-          isIPv6(address)
-            ? machine === undefined
-              ? `route replace blackhole ${address}`
-              : `route replace ${address} via ${NEXT_HOP_6} dev p${machine.number}`
-            : machine === undefined
-              ? `route replace blackhole ${address}/32`
-              : `route replace ${address}/32 via ${machine.nextHop(range)} dev ${range}${machine.number} onlink`,
-        ]);
-        routes.set(address, machine);
-      });
-      queue = turn.catch(() => {});
-      await turn;
+      asked.push([address, machine]);
+      await (routing ??= inTurn(async () => {
+        routing = undefined;
+        const changes = asked.splice(0);
+        for (const [, to] of changes) await to?.ready;
+        await ip(
+          router,
+          changes.map(([from, to]) => routeLine(from, to)),
+        );
+        for (const [from, to] of changes) routes.set(from, to);
+      }));
     },
     fileOf: (name) =>
       name === 'client'
@@ -246,8 +246,18 @@ export async function startNetns(options: NetnsOptions): Promise<NetnsFabric> {
       await ip(here, ['link del cloud']);
       await run('umount', ['-l', dir]);
       await rm(dir, { recursive: true, force: true });
+      await endShells();
     },
   };
+}
+
+/** What the router is told of an address, or of a /64: where it leads, or that it leads nowhere. */
+function routeLine(address: string, to: NetnsMachine | undefined): string {
+  const prefix = isIPv6(address) ? address : `${address}/32`;
+  if (to === undefined) return `route replace blackhole ${prefix}`;
+  if (isIPv6(address)) return `route replace ${prefix} via ${NEXT_HOP_6} dev p${to.number}`;
+  const link = linkOf(address) === 'enp7s0' ? 'v' : 'p';
+  return `route replace ${prefix} via ${to.nextHop(link)} dev ${link}${to.number} onlink`;
 }
 
 /** Whether a child can be given a group of ours: in a user namespace of an ordinary user only one group exists. */
