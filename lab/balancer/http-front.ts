@@ -50,7 +50,7 @@ export function createHttpFront(
     const sticky = rules()?.stickySessions === true ? cookieOf(request, rules()?.cookieName ?? '') : undefined;
     const chosen = backend.pick(tried, sticky);
     if (chosen === undefined) {
-      failed(503);
+      failed(knobs.withoutTargetStatus);
       return undefined;
     }
     const free = backend.occupy(chosen.key);
@@ -74,7 +74,7 @@ export function createHttpFront(
       free();
     });
     // Nobody answers there, or somebody who does not speak HTTP.
-    outgoing.on('error', () => failed(connected ? 502 : 503));
+    outgoing.on('error', () => failed(connected ? 502 : knobs.withoutTargetStatus));
     return { outgoing, chosen };
   };
 
@@ -162,7 +162,7 @@ export function createHttpFront(
   server.on('upgrade', upgrade);
   server.on('connection', (socket: Socket) => {
     if (!backend.admit(socket)) {
-      if (knobs.withoutTarget === 'reset') socket.resetAndDestroy();
+      if (knobs.connectionTooMany === 'reset') socket.resetAndDestroy();
       else socket.destroy();
       return;
     }

@@ -17,8 +17,8 @@ export function createTcpFront({ knobs, speed, hidden }: FrontPorts, port: numbe
   const links = createLinks(knobs.tcpIdleMs / speed);
   const waiting = new Set<Socket>();
 
-  const giveUp = (client: Socket): void => {
-    if (knobs.withoutTarget === 'reset') client.resetAndDestroy();
+  const giveUp = (client: Socket, how = knobs.withoutTarget): void => {
+    if (how === 'reset') client.resetAndDestroy();
     else client.destroy();
   };
   const forward = (client: Socket, tried: ReadonlySet<string>): void => {
@@ -64,7 +64,7 @@ export function createTcpFront({ knobs, speed, hidden }: FrontPorts, port: numbe
     // Until it is joined, a client that breaks off only goes away.
     client.on('error', () => {});
     if (backend.admit(client)) forward(client, new Set());
-    else giveUp(client);
+    else giveUp(client, knobs.connectionTooMany);
   });
 
   return {

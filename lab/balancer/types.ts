@@ -18,6 +18,10 @@ export interface BalancerKnobs {
   readonly connectionsOfLostTarget: 'keep' | 'reset';
   /** What a client sees while no target can be picked: accepted, then closed or reset. Guess. */
   readonly withoutTarget: 'close' | 'reset';
+  /** What an http or https service answers while no target can be picked, or the picked one cannot be reached: guess. */
+  readonly withoutTargetStatus: 503 | 502 | 504;
+  /** What becomes of a connection more than the balancer's type takes: guess. */
+  readonly connectionTooMany: 'close' | 'reset';
   /** How long a chosen target may take to answer a SYN, in milliseconds before division by speed, and how many are tried. Guess. */
   readonly connectTimeoutMs: number;
   readonly connectAttempts: number;
@@ -37,6 +41,8 @@ export const DEFAULT_BALANCER_KNOBS: BalancerKnobs = {
   unknownReceives: false,
   connectionsOfLostTarget: 'keep',
   withoutTarget: 'close',
+  withoutTargetStatus: 503,
+  connectionTooMany: 'close',
   connectTimeoutMs: 5_000,
   connectAttempts: 1,
   tcpIdleMs: 0,

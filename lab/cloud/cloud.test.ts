@@ -33,7 +33,7 @@ const error = (code: string, more: Record<string, unknown> = {}) => ({
 
 describe('a floating IP', () => {
   test('moves when the action succeeds, not at the POST, and straight from one server to the other', async () => {
-    const c = await cloud();
+    const c = await cloud({ speed: 3 });
     const [one, two] = [server(c, 'cp-1'), server(c, 'cp-2')];
     const id = await floating(c, 'api');
     const posted = await c.call('POST', `/floating_ips/${id}/actions/assign`, { server: one.id });
@@ -64,7 +64,7 @@ describe('a floating IP', () => {
   });
 
   test('is locked while an action runs on it', async () => {
-    const c = await cloud();
+    const c = await cloud({ speed: 3 });
     const one = server(c, 'cp-1');
     const id = await floating(c, 'api');
     await c.call('POST', `/floating_ips/${id}/actions/assign`, { server: one.id });

@@ -49,6 +49,7 @@ export function collection<T extends Item>(
     labels: (item) => item.labels,
     sorts: { id: (item) => item.id, name: (item) => item.name, created: (item) => item.created.getTime() },
     perPageAboveLimit: knobs.perPageAboveLimit,
+    selectorMissingKey: knobs.selectorMissingKey,
   };
   const byId = (id: number): T => {
     const item = items.get(id);
@@ -59,10 +60,10 @@ export function collection<T extends Item>(
   const unique = (name: string, self?: T): void => {
     if ([...items.values()].some((item) => item !== self && item.name === name)) throw notUnique('name', word);
   };
-  const answer = (item: T) => ({ [one]: view(item, holdingsOf(project)) });
+  const answer = (item: T) => ({ [one]: view(item, holdingsOf(project, knobs.selectorMissingKey)) });
   return {
     listing: ({ url }) => {
-      const held = holdingsOf(project);
+      const held = holdingsOf(project, knobs.selectorMissingKey);
       return page(list([...items.values()].filter(listed), url, rules, (item) => view(item, held)));
     },
     show: (call) => ok(answer(find(call))),

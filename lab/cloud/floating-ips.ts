@@ -38,9 +38,13 @@ export function floatingIPRoutes(context: CloudContext): Routes {
     key: 'floating_ips',
     filters: { name: (fip) => fip.name },
     labels: (fip) => fip.labels,
-    // By name is not documented, but its own CLI asks for it (guess).
-    sorts: { id: (fip) => fip.id, name: (fip) => fip.name, created: (fip) => fip.created.getTime() },
+    sorts: {
+      id: (fip) => fip.id,
+      created: (fip) => fip.created.getTime(),
+      ...(knobs.sortFloatingIPsByName ? { name: (fip: FloatingIP) => fip.name } : {}),
+    },
     perPageAboveLimit: knobs.perPageAboveLimit,
+    selectorMissingKey: knobs.selectorMissingKey,
   };
   const find = ({ param }: Call): FloatingIP => {
     const fip = project.floatingIPs.get(Number(param('id')));

@@ -1,5 +1,5 @@
 import type { Firewall } from './access/firewall-state.ts';
-import { parseSelector } from './labels.ts';
+import { type MissingKey, parseSelector } from './labels.ts';
 import type { PrimaryIP } from './networking/primary-ip-state.ts';
 import type { Project, Server } from './state.ts';
 
@@ -23,7 +23,7 @@ export interface Holdings {
  * Looks through the project once for each question, however many items of a page ask it: to be thrown away with the
  * answer it was made for.
  */
-export function holdingsOf(project: Project): Holdings {
+export function holdingsOf(project: Project, missing?: MissingKey): Holdings {
   const ips = once(() => {
     const held = new Map<string, PrimaryIP>();
     for (const ip of project.primaryIPs.values())
@@ -55,7 +55,7 @@ export function holdingsOf(project: Project): Holdings {
       firewall,
       servers: new Set(firewall.appliedTo.flatMap((target) => (target.type === 'server' ? [target.server] : []))),
       selectors: firewall.appliedTo.flatMap((target) =>
-        target.type === 'server' ? [] : [parseSelector(target.selector)],
+        target.type === 'server' ? [] : [parseSelector(target.selector, missing)],
       ),
     })),
   );

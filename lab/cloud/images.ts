@@ -42,6 +42,7 @@ export function imageRoutes(context: CloudContext): Routes {
       created: (image) => ('created' in image ? image.created.getTime() : 0),
     },
     perPageAboveLimit: knobs.perPageAboveLimit,
+    selectorMissingKey: knobs.selectorMissingKey,
   };
   const view = (image: Image | OwnImage) => imageView(image, options.era);
   const find = ({ param }: Call): Image | OwnImage => {

@@ -86,6 +86,24 @@ export interface CloudKnobs {
   readonly backupWithoutWindow: { readonly status: number; readonly code: string };
   /** A password is set by an agent in the machine, which Talos has not: whether the action then fails is a guess. */
   readonly resetPassword: 'succeeds' | 'fails';
+  /** Switching on what is on, or off what is off; and rebooting what is off: guess. */
+  readonly powerThereAlready: 'succeeds' | 'fails';
+  /** Whether applying a firewall or taking it off locks the server meanwhile: guess. */
+  readonly firewallLocksServer: boolean;
+  /** Whether a change of a zone keeps others from it meanwhile; clients change record sets side by side: guess. */
+  readonly zoneLocks: boolean;
+  /** Deleting a placement group that has servers: guess. */
+  readonly placementGroupWithServers: 'leave' | 'refuse';
+  /** `timeout_idle` of an http service that names none, in seconds: guess. */
+  readonly defaultTimeoutIdle: number;
+  /** What a target's health is right after its check was changed: guess. */
+  readonly healthAfterCheckChange: 'unknown' | 'kept';
+  /** Floating IPs are sorted by name when asked to; not documented, but Hetzner's own CLI asks: guess. */
+  readonly sortFloatingIPsByName: boolean;
+  /** `k!=v` and `k notin (…)` where there is no `k`; as in Kubernetes: guess. */
+  readonly selectorMissingKey: 'matches' | 'fails';
+  /** `status` of a member of a network, which came in October 2026: guess. */
+  readonly networkMemberStatus: 'attached' | 'ready' | 'active';
   /** Largest request body in bytes: guess. */
   readonly bodyLimit: number;
 }
@@ -147,5 +165,14 @@ export const DEFAULT_KNOBS: CloudKnobs = {
   changeOfSystemImage: { status: 422, code: 'invalid_input' },
   backupWithoutWindow: { status: 422, code: 'invalid_input' },
   resetPassword: 'succeeds',
+  powerThereAlready: 'succeeds',
+  firewallLocksServer: false,
+  zoneLocks: false,
+  placementGroupWithServers: 'leave',
+  defaultTimeoutIdle: 60,
+  healthAfterCheckChange: 'unknown',
+  sortFloatingIPsByName: true,
+  selectorMissingKey: 'matches',
+  networkMemberStatus: 'attached',
   bodyLimit: 1_048_576,
 };

@@ -23,34 +23,40 @@ export function checkLabels(labels: Labels): Labels {
   return labels;
 }
 
+/** What `!=` and `notin` make of labels that do not have the key. */
+export type MissingKey = 'matches' | 'fails';
+
 type Requirement = (labels: Labels) => boolean;
 
 /**
  * A label selector: requirements joined by commas (all must hold): `k`, `!k`, `k=v`, `k==v`, `k!=v`, `k in (a,b)`,
- * `k notin (a,b)`. As in Kubernetes, `!=` and `notin` also match where the key is missing (guess).
+ * `k notin (a,b)`. As in Kubernetes, `!=` and `notin` also match where the key is missing, unless told otherwise.
  */
-export function parseSelector(selector: string): Requirement {
+export function parseSelector(selector: string, missing: MissingKey = 'matches'): Requirement {
   // A comma inside parentheses belongs to a list of values.
   const parts = selector.split(/,(?![^(]*\))/).map((part) => part.trim());
-  const all = parts.filter((part) => part !== '').map(parseRequirement);
+  const all = parts.filter((part) => part !== '').map((part) => parseRequirement(part, missing));
   return (labels) => all.every((requirement) => requirement(labels));
 }
 
-function parseRequirement(text: string): Requirement {
+function parseRequirement(text: string, missing: MissingKey): Requirement {
+  const fits = (labels: Labels, key: string): boolean => missing === 'matches' || own(labels, key) !== undefined;
   const list = /^(\S+)\s+(in|notin)\s*\(([^()]*)\)$/.exec(text);
   if (list !== null) {
     const [, name = '', operator, members = ''] = list;
     const key = keyOf(name);
     const values = new Set(members.split(',').map((value) => valueOf(value.trim())));
     const within: Requirement = (labels) => values.has(own(labels, key) ?? '') && own(labels, key) !== undefined;
-    return operator === 'in' ? within : (labels) => !within(labels);
+    return operator === 'in' ? within : (labels) => !within(labels) && fits(labels, key);
   }
   const comparison = /^([^!=\s]+)\s*(==|!=|=)\s*([^!=\s]*)$/.exec(text);
   if (comparison !== null) {
     const [, name = '', operator, wanted = ''] = comparison;
     const key = keyOf(name);
     const value = valueOf(wanted);
-    return operator === '!=' ? (labels) => own(labels, key) !== value : (labels) => own(labels, key) === value;
+    return operator === '!='
+      ? (labels) => own(labels, key) !== value && fits(labels, key)
+      : (labels) => own(labels, key) === value;
   }
   if (text.startsWith('!')) {
     const key = keyOf(text.slice(1).trim());

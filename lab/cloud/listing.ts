@@ -1,5 +1,5 @@
 import { invalidInput } from './errors.ts';
-import { parseSelector, type Labels } from './labels.ts';
+import { type Labels, type MissingKey, parseSelector } from './labels.ts';
 
 const DEFAULT_PER_PAGE = 25;
 const MAX_PER_PAGE = 50;
@@ -11,6 +11,8 @@ export interface ListRules<T> {
   readonly labels?: (item: T) => Labels;
   readonly sorts?: Readonly<Record<string, (item: T) => string | number>>;
   readonly perPageAboveLimit: 'refuse' | 'cut';
+  /** `matches` unless told. */
+  readonly selectorMissingKey?: MissingKey;
   /** Most entries of a page; 50 unless told. */
   readonly maxPerPage?: number;
 }
@@ -54,7 +56,7 @@ function filterOf<T>(query: URLSearchParams, rules: ListRules<T>): (item: T) => 
   const selector = query.get('label_selector');
   const { labels } = rules;
   if (selector !== null && selector !== '' && labels !== undefined) {
-    const matches = parseSelector(selector);
+    const matches = parseSelector(selector, rules.selectorMissingKey);
     tests.push((item) => matches(labels(item)));
   }
   return (item) => tests.every((test) => test(item));

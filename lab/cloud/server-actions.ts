@@ -16,7 +16,7 @@ type PowerEffect = 'powerOn' | 'powerOff' | 'shutdown' | 'reboot' | 'reset';
 interface PowerAction {
   readonly command: string;
   readonly effect: keyof Pick<CloudEffects, PowerEffect>;
-  /** A server that is not in this state is left as it is, and the action succeeds all the same (guess). */
+  /** A server that is not in this state is left as it is; a knob says whether the action succeeds all the same. */
   readonly from: 'running' | 'off';
   readonly during?: CloudServer['status'];
   readonly to: CloudServer['status'];
@@ -91,6 +91,7 @@ export function serverActionRoutes(context: CloudContext): Routes {
       const server = find(call);
       const acts = server.status === spec.from;
       const action = start(server, spec.command, knobs.delays.power, async () => {
+        if (!acts && knobs.powerThereAlready === 'fails') throw new Error(`server is ${server.status}`);
         if (!acts) return;
         try {
           await happens(server, spec.effect);

@@ -88,7 +88,7 @@ export function serverMachineRoutes(context: CloudContext): Routes {
       return { command: 'add_to_placement_group', delay: knobs.delays.setting, effect };
     }),
     ...on('remove_from_placement_group', (server) => {
-      // A server that is in none stays so, without an error (guess).
+      // A server that is in none stays so, without an error.
       const effect = (): void => {
         server.placementGroup = null;
       };

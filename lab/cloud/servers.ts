@@ -50,8 +50,9 @@ export function serverRoutes(context: CloudContext): Routes {
     labels: (s) => s.labels,
     sorts: { id: (s) => s.id, name: (s) => s.name, created: (s) => s.created.getTime() },
     perPageAboveLimit: knobs.perPageAboveLimit,
+    selectorMissingKey: knobs.selectorMissingKey,
   };
-  const view = (server: Server, held = holdingsOf(project)) =>
+  const view = (server: Server, held = holdingsOf(project, knobs.selectorMissingKey)) =>
     serverView(server, project, actions.isLocked({ id: server.id, type: 'server' }), options.era, held);
   const find = ({ param }: Call): Server => {
     const server = project.servers.get(Number(param('id')));
@@ -188,7 +189,7 @@ export function serverRoutes(context: CloudContext): Routes {
   return {
     '/servers': {
       GET: ({ url }) => {
-        const held = holdingsOf(project);
+        const held = holdingsOf(project, knobs.selectorMissingKey);
         return page(list([...project.servers.values()], url, rules, (server) => view(server, held)));
       },
       POST: create,

@@ -9,6 +9,7 @@ import {
 } from './catalogue.ts';
 import { type Holdings, holdingsOf } from './holdings.ts';
 import type { OwnImage } from './image-state.ts';
+import type { CloudKnobs } from './knobs.ts';
 import { list } from './listing.ts';
 import { gatewayOf } from './networking/membership.ts';
 import type { Network } from './networking/network-state.ts';
@@ -217,18 +218,21 @@ export const networkView = (network: Network, project: Project) => ({
   expose_routes_to_vswitch: network.exposeRoutesToVSwitch,
 });
 
-/** Who is in a network (since October 2026; the names of states are a guess). */
-export function networkMembersView(network: Network, project: Project, url: URL, perPageAboveLimit: 'refuse' | 'cut') {
+/** Who is in a network (since October 2026). */
+export function networkMembersView(
+  network: Network,
+  project: Project,
+  url: URL,
+  { perPageAboveLimit, networkMemberStatus: status }: CloudKnobs,
+) {
   const subnet = network.subnets[0]?.ipRange ?? null;
   const servers = [...project.servers.values()].flatMap(({ id, networks }) => {
     const place = networks.get(network.id);
-    return place === undefined
-      ? []
-      : [{ type: 'server', id, ip: place.ip, status: 'attached', alias_ips: place.aliasIPs, subnet }];
+    return place === undefined ? [] : [{ type: 'server', id, ip: place.ip, status, alias_ips: place.aliasIPs, subnet }];
   });
   const balancers = [...project.loadBalancers.values()].flatMap(({ id, attached }) =>
     attached?.network === network.id
-      ? [{ type: 'load_balancer', id, ip: attached.ip, status: 'attached', alias_ips: [], subnet }]
+      ? [{ type: 'load_balancer', id, ip: attached.ip, status, alias_ips: [], subnet }]
       : [],
   );
   const rules = { key: 'members', sorts: { id: (member: { id: number }) => member.id }, perPageAboveLimit };

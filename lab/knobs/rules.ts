@@ -137,6 +137,36 @@ export const KNOB_RULES: readonly KnobRule[] = [
     'succeeds',
     'fails',
   ]),
+  guessed('cloud.powerThereAlready', 'switching on what is on, or off what is off', 'outcome of the action', UNSAID, [
+    'succeeds',
+    'fails',
+  ]),
+  guessed('cloud.firewallLocksServer', 'applying a firewall locks the server meanwhile', 'true or false', UNSAID),
+  guessed('cloud.zoneLocks', 'a change of a zone keeps others from it meanwhile', 'true or false', UNSAID),
+  guessed('cloud.placementGroupWithServers', 'deleting a placement group that has servers', 'outcome', UNSAID, [
+    'leave',
+    'refuse',
+  ]),
+  guessed('cloud.defaultTimeoutIdle', '`timeout_idle` of an http service that names none', 'seconds', UNSAID),
+  guessed('cloud.healthAfterCheckChange', "a target's health right after its check was changed", 'state', UNSAID, [
+    'unknown',
+    'kept',
+  ]),
+  guessed(
+    'cloud.sortFloatingIPsByName',
+    'floating IPs can be sorted by name',
+    'true or false',
+    "Hetzner's CLI asks for it",
+  ),
+  guessed('cloud.selectorMissingKey', '`k!=v` and `k notin (…)` where there is no `k`', 'outcome', 'as in Kubernetes', [
+    'matches',
+    'fails',
+  ]),
+  guessed('cloud.networkMemberStatus', '`status` of a member of a network', 'word', UNSAID, [
+    'attached',
+    'ready',
+    'active',
+  ]),
   guessed('cloud.bodyLimit', 'largest body of a request', 'bytes', UNSAID),
 
   guessed(
@@ -151,6 +181,17 @@ export const KNOB_RULES: readonly KnobRule[] = [
     'reset',
   ]),
   guessed('balancer.withoutTarget', 'what clients see while no target can be picked', 'fate', UNSAID, [
+    'close',
+    'reset',
+  ]),
+  guessed(
+    'balancer.withoutTargetStatus',
+    'what an http service answers while no target can be picked',
+    'status',
+    UNSAID,
+    [503, 502, 504],
+  ),
+  guessed('balancer.connectionTooMany', 'a connection more than the type of the balancer takes', 'fate', UNSAID, [
     'close',
     'reset',
   ]),

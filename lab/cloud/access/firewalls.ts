@@ -2,7 +2,7 @@ import { z } from 'zod';
 import * as body from '../bodies.ts';
 import { collection } from '../collection.ts';
 import { ApiError, invalidInput, limitExceeded } from '../errors.ts';
-import { parseSelector } from '../labels.ts';
+import { type MissingKey, parseSelector } from '../labels.ts';
 import { type Call, type CloudContext, created, noContent, type Reply, type Routes } from '../routes.ts';
 import type { Action, Project, Resource } from '../state.ts';
 import { time } from '../times.ts';
@@ -76,7 +76,7 @@ const same = (a: FirewallTarget, b: FirewallTarget): boolean =>
     ? b.type === 'server' && a.server === b.server
     : b.type === 'label_selector' && a.selector === b.selector;
 
-export const firewallView = (firewall: Firewall, project: Project) => ({
+export const firewallView = (firewall: Firewall, project: Project, missing: MissingKey) => ({
   id: firewall.id,
   name: firewall.name,
   labels: firewall.labels,
@@ -96,7 +96,7 @@ export const firewallView = (firewall: Firewall, project: Project) => ({
           type: 'label_selector',
           label_selector: { selector: target.selector },
           applied_to_resources: [...project.servers.values()]
-            .filter((server) => parseSelector(target.selector)(server.labels))
+            .filter((server) => parseSelector(target.selector, missing)(server.labels))
             .map((server) => ({ type: 'server', server: { id: server.id } })),
         },
   ),
@@ -108,7 +108,7 @@ export function firewallRoutes(context: CloudContext): Routes {
   const firewalls = collection<Firewall>(context, {
     one: 'firewall',
     items: project.firewalls,
-    view: (firewall) => firewallView(firewall, project),
+    view: (firewall) => firewallView(firewall, project, knobs.selectorMissingKey),
   });
 
   const newRules = (rules: readonly z.output<typeof RULE>[]): FirewallRule[] => {
@@ -125,7 +125,7 @@ export function firewallRoutes(context: CloudContext): Routes {
       const server = project.servers.get(target.server);
       if (server === undefined)
         throw new ApiError(422, 'firewall_resource_not_found', `server ${target.server} not found`);
-      if (firewallsOf(project, server).length >= knobs.quotas.firewallsPerServer)
+      if (firewallsOf(project, server, knobs.selectorMissingKey).length >= knobs.quotas.firewallsPerServer)
         throw limitExceeded('firewalls_per_server', 'server has the most firewalls it can have');
       return target;
     });
@@ -140,8 +140,8 @@ export function firewallRoutes(context: CloudContext): Routes {
     return actions.start({
       command,
       resources: [self, ...servers],
-      // Several may run together, and none holds a server up (guess).
-      locks: [],
+      // Several may run together.
+      locks: knobs.firewallLocksServer ? servers : [],
       delay: knobs.delays.firewall,
       effect: async () => {
         effect();
@@ -218,7 +218,7 @@ export function firewallRoutes(context: CloudContext): Routes {
           const server = project.servers.get(target.server);
           if (server === undefined)
             throw new ApiError(422, 'firewall_resource_not_found', `server ${target.server} not found`);
-          if (firewallsOf(project, server).includes(firewall))
+          if (firewallsOf(project, server, knobs.selectorMissingKey).includes(firewall))
             throw new ApiError(422, 'firewall_managed_by_label_selector', 'firewall is applied via a label selector');
         }
         const remove = (target: FirewallTarget) => () => {

@@ -50,10 +50,11 @@ export function placementGroupRoutes(context: CloudContext): Routes {
       PUT: groups.update,
       DELETE: (call) => {
         const group = groups.find(call);
+        const members = [...project.servers.values()].filter((server) => server.placementGroup === group.id);
+        if (members.length > 0 && knobs.placementGroupWithServers === 'refuse')
+          throw new ApiError(422, 'resource_in_use', `placement group with ID ${group.id} is still in use`);
         project.placementGroups.delete(group.id);
-        // Servers leave it (guess).
-        for (const server of project.servers.values())
-          if (server.placementGroup === group.id) server.placementGroup = null;
+        for (const server of members) server.placementGroup = null;
         return noContent;
       },
     },

@@ -10,12 +10,12 @@ const told = new WeakMap<CloudContext, Map<number, string>>();
  * with one or more, what any of their rules lets in (an incoming packet that none names is dropped).
  */
 export async function followFirewalls(context: CloudContext): Promise<void> {
-  const { project, options } = context;
+  const { project, options, knobs } = context;
   const before = told.get(context) ?? new Map<number, string>();
   told.set(context, before);
   for (const id of before.keys()) if (!project.servers.has(id)) before.delete(id);
   for (const server of project.servers.values()) {
-    const firewalls = firewallsOf(project, server);
+    const firewalls = firewallsOf(project, server, knobs.selectorMissingKey);
     const rules: readonly FirewallRule[] | undefined =
       firewalls.length === 0 ? undefined : firewalls.flatMap((firewall) => firewall.rules);
     const now = JSON.stringify(rules) ?? '';

@@ -77,8 +77,10 @@ export function changes(context: CloudContext, balancers: Collection<LoadBalance
       return {
         effect: () => {
           balancer.services = balancer.services.map((service) => (service === before ? after : service));
-          // What was found out by the old check says nothing of the new one (guess).
-          const checked = JSON.stringify(before.healthCheck) === JSON.stringify(after.healthCheck);
+          // What was found out by the old check says nothing of the new one.
+          const checked =
+            knobs.healthAfterCheckChange === 'kept' ||
+            JSON.stringify(before.healthCheck) === JSON.stringify(after.healthCheck);
           if (!checked)
             for (const key of balancer.health.keys())
               if (key.endsWith(` ${before.listenPort}`)) balancer.health.delete(key);

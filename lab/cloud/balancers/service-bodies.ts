@@ -54,7 +54,7 @@ export function servicePatched(before: Service | undefined, patch: ServicePatch,
   if (listenPort === undefined) throw invalidInput('listen_port', 'is missing');
   const destinationPort = patch.destination_port ?? before?.destinationPort ?? (usual === undefined ? undefined : 80);
   if (destinationPort === undefined) throw invalidInput('destination_port', 'is missing');
-  const http = protocol === 'tcp' ? null : httpPatched(before?.http ?? null, patch.http ?? {});
+  const http = protocol === 'tcp' ? null : httpPatched(before?.http ?? null, patch.http ?? {}, knobs);
   if (protocol === 'https' && http?.certificates.length === 0)
     throw invalidInput('http.certificates', 'an https service needs a certificate');
   if (http?.redirectHTTP === true && protocol !== 'https')
@@ -69,15 +69,18 @@ export function servicePatched(before: Service | undefined, patch: ServicePatch,
   };
 }
 
-function httpPatched(before: Service['http'], patch: NonNullable<ServicePatch['http']>): NonNullable<Service['http']> {
+function httpPatched(
+  before: Service['http'],
+  patch: NonNullable<ServicePatch['http']>,
+  { defaultTimeoutIdle }: CloudKnobs,
+): NonNullable<Service['http']> {
   return {
     certificates: patch.certificates ?? before?.certificates ?? [],
     cookieName: patch.cookie_name ?? before?.cookieName ?? 'HCLBSTICKY',
     cookieLifetime: patch.cookie_lifetime ?? before?.cookieLifetime ?? 300,
     redirectHTTP: patch.redirect_http ?? before?.redirectHTTP ?? false,
     stickySessions: patch.sticky_sessions ?? before?.stickySessions ?? false,
-    // Its default is a guess.
-    timeoutIdle: patch.timeout_idle ?? before?.timeoutIdle ?? 60,
+    timeoutIdle: patch.timeout_idle ?? before?.timeoutIdle ?? defaultTimeoutIdle,
   };
 }
 

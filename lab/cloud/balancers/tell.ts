@@ -17,7 +17,7 @@ export function selected(
   selector: string,
   usePrivateIP: boolean,
 ): number[] {
-  const matches = parseSelector(selector);
+  const matches = parseSelector(selector, knobs.selectorMissingKey);
   const reachable = (server: Server): boolean =>
     !usePrivateIP ||
     !knobs.selectorSkipsUnattached ||

@@ -128,7 +128,7 @@ export function networkRoutes(context: CloudContext): Routes {
       DELETE: remove,
     },
     '/networks/:id/members': {
-      GET: (call) => ok(networkMembersView(networks.find(call), project, call.url, knobs.perPageAboveLimit)),
+      GET: (call) => ok(networkMembersView(networks.find(call), project, call.url, knobs)),
     },
     '/networks/:id/actions/add_subnet': {
       POST: (call) =>

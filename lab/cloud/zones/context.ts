@@ -108,8 +108,8 @@ export function zonesOf(context: CloudContext): Zones {
       return actions.start({
         command,
         resources: [{ id: zone.id, type: 'zone' }],
-        // Several may run on one zone: clients change record sets side by side (guess).
-        locks: [],
+        // Several may run on one zone: clients change record sets side by side.
+        locks: knobs.zoneLocks ? [{ id: zone.id, type: 'zone' }] : [],
         delay,
         effect: async () => {
           effect();

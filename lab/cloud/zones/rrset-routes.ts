@@ -20,6 +20,7 @@ export function rrsetRoutes(context: CloudContext): Routes {
     labels: (set) => set.labels,
     sorts: { id: rrsetId, name: (set) => set.name, type: (set) => set.type },
     perPageAboveLimit: knobs.perPageAboveLimit,
+    selectorMissingKey: knobs.selectorMissingKey,
     maxPerPage: 100,
   };
   const idOf = ({ param }: Call): string =>
