@@ -10,7 +10,8 @@ import { ask } from './probe.ts';
 import type { FactReport, IncidentFact } from './types.ts';
 import { kubernetesAdmin, talosAdmin } from './user-files.ts';
 
-const ASK_MS = 2_000;
+/** Far longer than an answer takes, loaded machines included. */
+const ASK_MS = 1_500;
 
 /** Looks a fact up. `fill` puts this world's names into its texts. */
 export async function lookUp(
