@@ -20,14 +20,17 @@ const ACTIONS: readonly string[] = words(`
   assign unassign change_protection change_dns_ptr poweron poweroff shutdown reboot reset rebuild
   change_type attach_iso attach_to_network detach_from_network change_alias_ips add_target
   remove_target add_service update_service delete_service change_algorithm add_subnet delete_subnet
-  add_route delete_route set_rules apply_to_resources remove_from_resources change_ttl nonsense`);
+  add_route delete_route set_rules apply_to_resources remove_from_resources change_ttl
+  enable_rescue disable_rescue enable_backup disable_backup create_image reset_password request_console retry
+  add_to_placement_group nonsense`);
 const FIELDS: readonly string[] = words(`
   name type labels description server home_location delete rebuild ip dns_ptr network alias_ips
   server_type image location networks ssh_keys user_data start_after_create public_key ip_range
   subnets routes destination gateway load_balancer_type targets services algorithm protocol
   listen_port destination_port proxyprotocol health_check label_selector use_private_ip rules apply_to
   remove_from assignee_id assignee_type auto_delete records ttl mode zonefile public_net firewalls
-  placement_group volumes __proto__ constructor toString`);
+  placement_group volumes certificate private_key domain_names http certificates sticky_sessions redirect_http
+  iso __proto__ constructor toString`);
 const QUERIES: readonly string[] = words(`
   page per_page sort name label_selector status id type unknown`);
 const TEXTS: readonly string[] = [
