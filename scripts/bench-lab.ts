@@ -1,5 +1,4 @@
-// Measures the lab's cloud, balancers and namespaces, and prints the figures with the machine's facts. Asserts nothing.
-import { spawn } from 'node:child_process';
+// Measures the lab's cloud, balancers, namespaces and nodes, and prints the figures with the machine's facts. Asserts nothing.
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -8,9 +7,9 @@ import { largeProject, type Latencies, manyAssigns, underLoad } from './bench-la
 import type { BalancerReady } from './bench-lab/balancer.ts';
 import { start } from './bench-lab/child.ts';
 import type { NetnsTimes } from './bench-lab/netns.ts';
+import { fairlead, manyReplaces, replaces, residentBytes, roundTrip, withLab } from './bench-lab/nodes.ts';
 import { connections, type Rate } from './bench-lab/prober.ts';
 
-const main = path.resolve(import.meta.dirname, '../src/cli/main.ts');
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const figure = (name: string, value: string, target = ''): void =>
@@ -103,26 +102,68 @@ async function netnsFigures(): Promise<void> {
   }
 }
 
-/** `fairlead lab …` from source; gives its time. */
-function fairlead(args: readonly string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const began = performance.now();
-    const child = spawn(process.execPath, [main, 'lab', ...args, '--quiet'], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) resolve(performance.now() - began);
-      else reject(new Error(`fairlead lab ${args.join(' ')} ended with ${code}\n${said}`));
+const NODES = ['--speed', '10', '--control-planes', '3', '--workers', '1'];
+const seconds = (value: number): string => `${(value / 1000).toFixed(2)} s`;
+const all = (values: readonly number[]): string => `${seconds(median(values))} (${values.map(seconds).join(', ')})`;
+
+async function nodeFigures(): Promise<void> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-bench-'));
+  const state = path.join(folder, 'lab');
+  try {
+    for (const [parts, target, each] of [
+      ['built-in', '< 4 s', '< 4 s'],
+      ['real', '< 30 s', '< 12 s'],
+    ] as const) {
+      const flags = ['--parts', parts, ...NODES];
+      const times = parts === 'real' ? 1 : 3;
+      const ups: number[] = [];
+      for (let n = 0; n < times; n += 1) ups.push(await withLab(state, flags, async (_lab, _info, up) => up));
+      figure(`lab up, 3+1, ${parts}`, all(ups), target);
+      await withLab(state, flags, async (lab, info) => {
+        const planes = info.nodes.filter((n) => n.role === 'control-plane').map((n) => n.name);
+        figure(`node replace back to back, 3+1, ${parts}`, all(await replaces(lab, planes, 6)), each);
+        if (parts === 'real') return;
+        const { snapshot, restore } = await roundTrip(state);
+        figure('snapshot and restore of it', `${seconds(snapshot)} + ${seconds(restore)}`, '< 2 s together');
+      });
+    }
+    figure(
+      "  etcd takes no new member for 5 s after the last one's start: two in a row cannot be faster than that",
+      '',
+    );
+    await withLab(state, ['--parts', 'built-in', ...NODES, '--knob', 'etcd.memberHealthMs=500'], async (lab, info) => {
+      const planes = info.nodes.filter((n) => n.role === 'control-plane').map((n) => n.name);
+      figure('  the same with these 5 s divided by the speed too', all(await replaces(lab, planes, 6)));
     });
-  });
+    const many = ['--parts', 'built-in', '--speed', '10', '--control-planes', '3', '--workers', '47'];
+    await withLab(state, many, async (_lab, info, up) => {
+      figure('lab up, 50 nodes, built-in', seconds(up), '< 20 s');
+      figure('  memory of it', mib(await residentBytes(info.pid)), '< 1.5 GB');
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function memoryFigures(): Promise<void> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-bench-'));
+  try {
+    const { replaces: count, seconds: took, rss, files } = await manyReplaces(path.join(folder, 'lab'), 1_000);
+    figure(`${count} replaces, one after the other`, `${took.toFixed(0)} s`);
+    figure('  RSS after each tenth', rss.map(mib).join(', '), 'flat');
+    figure('  open files after each tenth', files.join(', '), 'flat');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 console.log(
   `${os.cpus().length} x ${os.cpus()[0]?.model.trim()}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${os.type()} ${os.release()}, Node ${process.version}, load ${os.loadavg()[0]?.toFixed(1)}\n`,
 );
-/** `npm run bench:lab -- cloud netns balancer` measures some; without a name, all. */
+/** `npm run bench:lab -- cloud netns balancer` measures some (there are nodes and memory too); without a name, all. */
 const only = (part: string): boolean => process.argv.length < 3 || process.argv.slice(2).includes(part);
 if (only('cloud')) await cloudFigures();
 if (only('netns')) await netnsFigures();
 if (only('balancer')) await balancerFigures();
+if (only('nodes')) await nodeFigures();
+if (only('memory')) await memoryFigures();

@@ -47,6 +47,22 @@ describe('the loopback fabric', () => {
     expect(gone.events).toEqual(['ECONNREFUSED', 'close']);
   });
 
+  test('of the addresses of machines long gone only the last are kept silent; a floating one always is', async () => {
+    const net = await fabric();
+    const before = children().length;
+    const floating = net.allocate('floating');
+    await net.route(floating, undefined);
+    const addresses = Array.from({ length: 66 }, () => net.allocate('public'));
+    for (const address of addresses) await net.route(address, undefined);
+    expect(children().length - before).toBe(65);
+    const [oldest, newest, held] = [addresses[0] ?? '', addresses.at(-1) ?? '', floating].map((address) =>
+      dial({ net, cleanups }, address),
+    );
+    await until(() => oldest?.events.includes('close') === true);
+    expect(oldest?.events).toEqual(['ECONNREFUSED', 'close']);
+    expect([newest?.events, held?.events]).toEqual([[], []]);
+  });
+
   test('gives addresses of its own range, which no other lab has', async () => {
     const [one, two] = [await fabric(), await fabric()];
     expect(one.range).not.toBe(two.range);

@@ -29,6 +29,9 @@ export interface LoopbackFabric extends Fabric {
   readonly range: string;
 }
 
+/** A silent address costs a process and ten sockets: those of machines long gone are given up. */
+const SILENT_FOR_GOOD = 64;
+
 const LIMITS: readonly string[] = [
   "Addresses are 127.x: for the node's rules (which drop 127.0.0.0/8) the lab's addresses count as ordinary ones.",
   "localhost and 0.0.0.0 in a node's configuration mean the node's own addresses.",
@@ -39,6 +42,7 @@ const LIMITS: readonly string[] = [
   `Only the ports ${HOST_PORTS.join(', ')} of an address are held, and those of a load balancer's services: any other is refused, also when the machine is off.`,
   'A partition, a closed firewall or a lost SYN is a connection that the kernel accepts and nobody answers: a client sees it time out after connecting. Latency and loss act on chunks of bytes as TCP would show them, not on packets.',
   'Firewalls of the cloud and firewall documents of nodes are kept and shown, but close nothing.',
+  `Of the addresses of machines that are no more, the last ${SILENT_FOR_GOOD} swallow; earlier ones refuse.`,
   'Bytes sent into a connection that has fallen silent are still acknowledged by the kernel; nothing answers them.',
 ];
 
@@ -136,6 +140,21 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
     route.queue = next.catch(() => {});
     return next;
   };
+  /** Addresses of servers that lead nowhere, the oldest first. */
+  const abandoned = new Set<string>();
+  const abandon = async (address: string): Promise<void> => {
+    // A floating one may yet be assigned again.
+    if (range.has('floating', address)) return;
+    abandoned.add(address);
+    for (const oldest of abandoned) {
+      if (abandoned.size <= SILENT_FOR_GOOD) return;
+      abandoned.delete(oldest);
+      const route = routes.get(oldest);
+      routes.delete(oldest);
+      await route?.queue;
+      await route?.held.close();
+    }
+  };
   const reconcileHost = async (host: Host): Promise<void> => {
     await Promise.all([...routes].filter(([, route]) => route.host === host).map(([address]) => reconcile(address)));
   };
@@ -219,7 +238,9 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
         routes.set(address, route);
       }
       route.host = known;
+      abandoned.delete(address);
       await reconcile(address);
+      if (known === undefined) await abandon(address);
     },
     routed: (address) => routes.get(address)?.host,
     async disturb(next) {

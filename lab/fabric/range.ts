@@ -35,6 +35,8 @@ export interface AddressRange {
   readonly privateCidr: string;
   /** A fresh address; none is ever given twice, also not after its machine is gone. */
   draw(part: AddressPart): string;
+  /** Whether it is of this part. */
+  has(part: AddressPart, address: string): boolean;
   /** All that were given, but for the hidden ones. */
   readonly given: readonly string[];
   release(): Promise<void>;
@@ -78,6 +80,11 @@ function rangeOf(n: number, claim: Server, random: Random, before: readonly stri
   const given = new Set(before);
   const [firstHidden] = PARTS.hidden;
   return {
+    has(part, address) {
+      const [low, high] = PARTS[part];
+      const third = Number(address.split('.')[2]);
+      return address.startsWith(`127.${n}.`) && third >= low && third <= high;
+    },
     get given() {
       return [...given].filter((address) => Number(address.split('.')[2]) < firstHidden);
     },

@@ -15,6 +15,7 @@ import type { NodeStage } from '../types.ts';
 import { uncordon } from './cordon.ts';
 import { createDoors } from './doors.ts';
 import { downTasks } from './down.ts';
+import { createKubePrism } from './kube-prism.ts';
 import { startNodeAgent, type NodeAgent } from './node-agent.ts';
 import { phasesOf, SEQUENCES } from './phases.ts';
 import type { LifeRequest } from './request.ts';
@@ -122,6 +123,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
         if (differ(before.derived.ingress, after.derived.ingress)) await host.ingress?.(after.derived.ingress);
         const names = differ(before.derived.talosApiCertificate, after.derived.talosApiCertificate);
         if (names || inputsOf(before.text).talosRoot !== inputsOf(after.text).talosRoot) await doors.reissue(after);
+        await prism.follow();
         await controlPlane?.adopt(before, after);
       });
     },
@@ -154,6 +156,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
   };
   const doors = createDoors(machine, signal, talosRoutes(machine, control, store));
   const offStatus = announceStatus(machine);
+  const prism = createKubePrism(machine, signal);
 
   const setStage = (stage: NodeStage): void => {
     machine.stage = stage;
@@ -189,6 +192,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     machine.service('machined', 'Running', true, 'Health check successful');
     await host.ingress?.(active.derived.ingress);
     await doors.openFor(active);
+    await prism.follow();
     void startServices(begun).catch(bootFailed);
   };
 

@@ -108,7 +108,8 @@ function kubeletSpec(machine: Machine, settings: Settings): object {
 }
 
 /** Upstreams: the cluster endpoint (port 443 where it names none), this machine, every control plane's addresses. */
-function kubePrismEndpoints(machine: Machine, settings: Settings): { host: string; port: number }[] {
+/** Where KubePrism sends connections: the cluster endpoint, the machine's own API server, those of its peers. */
+export function kubePrismEndpoints(machine: Machine, settings: Settings): { host: string; port: number }[] {
   const url = URL.canParse(settings.endpoint) ? new URL(settings.endpoint) : undefined;
   const first = url === undefined ? [] : [{ host: url.hostname, port: url.port === '' ? 443 : Number(url.port) }];
   const planes = machine.ports.peers().filter((peer) => peer.role === 'control-plane');
