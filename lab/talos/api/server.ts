@@ -7,6 +7,7 @@ import type { Machine } from '../machine.ts';
 import { createGate } from './audit.ts';
 import { effectiveRoles, rolesKey } from './context.ts';
 import { refuse } from './forward.ts';
+import { SESSION_MEMORY_MB } from './ports.ts';
 
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 
@@ -41,6 +42,7 @@ export async function listenGrpc(machine: Machine, options: ApiServerOptions): P
     ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true }),
     minVersion: 'TLSv1.3',
     allowHTTP1: false,
+    maxSessionMemory: SESSION_MEMORY_MB,
   });
   const sockets = trackSockets(server);
   const adapter = connectNodeAdapter({

@@ -63,6 +63,8 @@ const STAGES: Readonly<Record<LifeRequest['kind'], NodeStage>> = {
   reset: 'resetting',
   upgrade: 'upgrading',
 };
+/** A packet's way out. */
+const FAREWELL_MS = 20;
 const PORTS = [TALOS_API_PORT, TRUSTD_PORT, 2379, 2380, 6443];
 
 export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
@@ -282,6 +284,8 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
       agent?.stop();
       controlPlane?.vips.kill();
       await doors.close();
+      // Its peers hear that the connections have ended; the network falls silent after that.
+      await clock.sleep(FAREWELL_MS);
       // What an orderly end that failed half way has left running.
       await Promise.all([controlPlane?.etcd.kill(), controlPlane?.apiServer.kill()]);
       await host.setCondition('off');

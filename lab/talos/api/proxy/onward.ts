@@ -9,7 +9,7 @@ import { textOf } from '../../../../src/base/failure.ts';
 import { issueLeaf } from '../../control-plane/certificates.ts';
 import type { Machine } from '../../machine.ts';
 import { ROLE_HEADER } from '../context.ts';
-import { TALOS_API_PORT } from '../ports.ts';
+import { SESSION_MEMORY_MB, TALOS_API_PORT } from '../ports.ts';
 import type { NodeFailure } from './merge.ts';
 
 /** A node that a call goes on to. */
@@ -51,6 +51,7 @@ export async function dial(machine: Machine, target: Target): Promise<ClientHttp
     ca: authority.crt,
     // What listens behind the fabric is this machine itself, under an address that no certificate names.
     ...(target.own ? { checkServerIdentity: () => undefined } : {}),
+    maxSessionMemory: SESSION_MEMORY_MB,
     ...from,
   });
   const bound = new AbortController();

@@ -40,7 +40,19 @@ const BARE = new Set(['StaticPodSpec', 'StaticPodStatusSpec']);
 export function encodeSpec(schema: DescMessage, spec: unknown): Uint8Array {
   const [only] = schema.fields;
   const whole = BARE.has(schema.name) && only !== undefined ? { [only.name]: spec } : spec;
-  return toBinary(schema, create(schema, messageInit(schema, whole)));
+  const bytes = toBinary(schema, create(schema, messageInit(schema, whole)));
+  return bytes.length > 0 ? bytes : oneZero(schema);
+}
+
+/**
+ * A message of zero values alone has no bytes, which clients take for a form that is missing: one zero is written out. It
+ * reads back as the same message.
+ */
+function oneZero(schema: DescMessage): Uint8Array {
+  const field = schema.fields.find(({ fieldKind }) => fieldKind === 'scalar' || fieldKind === 'enum');
+  if (field === undefined) return new Uint8Array();
+  const text = field.fieldKind === 'scalar' && [ScalarType.STRING, ScalarType.BYTES].includes(field.scalar);
+  return Uint8Array.of((field.number << 3) | (text ? 2 : 0), 0);
 }
 
 const bare = (name: string): string => name.replaceAll(/[^A-Za-z0-9]/g, '').toLowerCase();
