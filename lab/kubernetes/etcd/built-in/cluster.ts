@@ -5,8 +5,11 @@ import { DEFAULT_ETCD_KNOBS, type EtcdKnobs } from '../../types.ts';
 import type { AlarmMember } from '../generated/etcd/rpc_pb.ts';
 import { refuse } from './errors.ts';
 import { Leases } from './leases.ts';
-import { idOf, quorumOf, votersOf, type MemberRecord, type MemberRun, type View } from './membership.ts';
+import { idOf, votersOf, type MemberRecord, type MemberRun, type View } from './membership.ts';
+import { MemberNetwork } from './network.ts';
+import { DETECTED_AFTER_MS, type Peers } from './peers.ts';
 import { Store } from './store.ts';
+import { TIMES } from './times.ts';
 
 export interface ClusterPorts {
   readonly clock: Clock;
@@ -16,29 +19,16 @@ export interface ClusterPorts {
 
 export type KeptCounters = { readonly [counter in 'id' | 'term' | 'index']: bigint };
 
-/** Times of etcd with its defaults (heartbeat 100 ms, election 1000 ms), milliseconds. */
-export const TIMES = {
-  /** A follower that has not heard of its leader for one to two of these stands for election. */
-  electionMs: 1000,
-  /** After this a request is given up: 5 s and two elections. */
-  requestMs: 7000,
-  /** How often leases are looked at. */
-  leaseCheckMs: 500,
-  /** Without a leader for this long, streams that asked for one are ended. */
-  leaderlessStreamMs: 3000,
-  /** From a learner's start until it is "in sync with leader" in a small cluster. A guess, near what etcd 3.4 shows. */
-  learnerInSyncMs: 700,
-  /** A removed member's server ends this much later. */
-  removedEndsMs: 1000,
-} as const;
-
 /**
  * A whole etcd cluster in one object, which its members' servers share: what raft makes true by replication is true here
  * because there is one copy. So there is no log on a disk and no replication: data lives as long as this object, a member
- * that was down misses nothing, members cannot be cut from each other (only be up or down), and a request that was on its
- * way to a leader that went away is lost even where raft might have carried it over.
- * What clients can see is kept: a leader among the voters that are up, nothing decided without a quorum, an election that
- * takes one to two seconds after a leader is gone, requests that wait and then fail with etcd's texts.
+ * that was down misses nothing, and a request that was on its way to a leader that went away is lost even where raft might
+ * have carried it over. Members do speak to each other over the network, though: nothing is decided before a quorum has
+ * been heard through it, and a member that is cut off keeps the state it had (for up to a second it still sees what the
+ * others decide).
+ * What clients can see is kept: a leader among the voters that reach a quorum, nothing decided without one, a leader that
+ * is cut off steps down, an election that takes one to two seconds after a leader is gone, requests that wait and then fail
+ * with etcd's texts.
  */
 export class Cluster {
   readonly id: bigint;
@@ -56,7 +46,11 @@ export class Cluster {
   #leaderRun: MemberRun | undefined;
   #elections = 0;
   #electedAt = Number.NEGATIVE_INFINITY;
-  #leaderlessSince: number;
+  readonly #leaderlessSince = new Map<bigint, number>();
+  /** Of members out of touch with a leader that decides: the revision up to which they know the store. */
+  readonly #behind = new Map<bigint, bigint>();
+  readonly #network = new MemberNetwork(this.members);
+  readonly #caughtUp = new Set<(member: MemberRecord, revision: bigint) => void>();
   #pending: AbortController | undefined;
   #leaseWatch: AbortController | undefined;
 
@@ -69,7 +63,6 @@ export class Cluster {
     this.id = kept?.id ?? idOf(...ids.map((id) => Buffer.from(id.toString(16).padStart(16, '0'), 'hex')));
     this.#term = kept?.term ?? 1n;
     this.#index = kept?.index ?? 4n;
-    this.#leaderlessSince = ports.clock.now();
   }
 
   get term(): bigint {
@@ -80,9 +73,31 @@ export class Cluster {
     return this.#index;
   }
 
-  /** What members believe: for a while after it is gone the old leader still is one. 0 = none. */
-  get leader(): bigint {
-    return this.#leader;
+  /** Who leads, as a member believes: for a while after it is gone the old leader still does. 0 = none. */
+  leaderFor(member: MemberRecord): bigint {
+    const leader = this.members.get(this.#leader);
+    if (leader === undefined || leader.run === undefined || member.run === undefined) return this.#leader;
+    return this.linked(member, leader) ? this.#leader : 0n;
+  }
+
+  /** Whether two members that are up hear each other. */
+  linked(one: MemberRecord, other: MemberRecord): boolean {
+    return this.#network.linked(one, other);
+  }
+
+  /** The newest revision a member knows: the store's, or the one it had when it was cut off. */
+  revisionFor(member: MemberRecord): bigint {
+    return this.#behind.get(member.id) ?? this.store.revision;
+  }
+
+  isBehind(member: MemberRecord): boolean {
+    return this.#behind.has(member.id);
+  }
+
+  /** Called with the revision up to which a member knew the store, when it learns of the rest. Returns how to end it. */
+  onCaughtUp(listener: (member: MemberRecord, revision: bigint) => void): () => void {
+    this.#caughtUp.add(listener);
+    return () => this.#caughtUp.delete(listener);
   }
 
   get now(): number {
@@ -101,21 +116,25 @@ export class Cluster {
 
   view(viewer: MemberRecord): View {
     const { memberHealthMs } = this.#ports.etcd ?? DEFAULT_ETCD_KNOBS;
-    return { members: [...this.members.values()], viewer, now: this.now, healthMs: memberHealthMs };
+    const linked = (member: MemberRecord): boolean => this.linked(viewer, member);
+    return { members: [...this.members.values()], viewer, now: this.now, healthMs: memberHealthMs, linked };
   }
 
   anyUp(): boolean {
     return [...this.members.values()].some((member) => member.run !== undefined);
   }
 
-  up(member: MemberRecord, run: MemberRun): void {
+  /** `peers`: its way to the others; without one it hears everybody. */
+  up(member: MemberRecord, run: MemberRun, peers?: Peers): void {
     member.run = run;
+    this.#network.join(run, peers);
     this.reconsider();
     this.#watchLeases();
   }
 
   /** Ends a run; a later run of the same member is not touched by the late news of an earlier one. */
   down(member: MemberRecord, run: MemberRun): void {
+    this.#network.leave(run);
     if (member.run !== run) return;
     member.run = undefined;
     this.reconsider();
@@ -126,10 +145,41 @@ export class Cluster {
     }
   }
 
-  /** A leader that is up, and a quorum that follows it. */
+  /** A leader that is up, and a quorum that hears it. */
   get decides(): boolean {
     const leader = this.members.get(this.#leader);
-    return leader?.run !== undefined && leader.run === this.#leaderRun && !leader.isLearner && this.#hasQuorum();
+    return (
+      leader?.run !== undefined &&
+      leader.run === this.#leaderRun &&
+      !leader.isLearner &&
+      this.#network.reachesQuorum(leader)
+    );
+  }
+
+  /** The cluster decides, and this member hears who leads it. */
+  #serves(member: MemberRecord): boolean {
+    const leader = this.members.get(this.#leader);
+    return leader !== undefined && this.decides && this.linked(member, leader);
+  }
+
+  /** A look that finds something only once the network has been asked whether the leader still leads. */
+  #acknowledging<T>(asked: MemberRecord, quorum: boolean, look: () => T): () => T | undefined {
+    let asking: MemberRun | undefined;
+    let heard: MemberRun | undefined;
+    return () => {
+      const leading = this.#leaderRun;
+      if (heard !== undefined && heard === leading) return look();
+      if (asking === leading) return undefined;
+      asking = leading;
+      const leader = this.members.get(this.#leader);
+      const answered = leader === undefined ? undefined : this.#network.ask(asked, leader, quorum);
+      if (answered === undefined) return look();
+      void answered.then(() => {
+        heard = leading;
+        this.#poke();
+      });
+      return undefined;
+    };
   }
 
   /**
@@ -145,15 +195,17 @@ export class Cluster {
     const start = this.now;
     let sentTo = this.#leaderRun;
     let lost = false;
+    const decided = this.#acknowledging(asked, true, () => {
+      this.#index += 1n;
+      return { value: change() };
+    });
     const { value } = await this.#until(
       signal,
       () => {
         sentTo ??= this.#leaderRun;
         // It was on its way to a leader that is leader no more: nobody will answer.
         lost ||= sentTo !== this.#leaderRun;
-        if (lost || !this.decides) return undefined;
-        this.#index += 1n;
-        return { value: change() };
+        return lost || !this.#serves(asked) ? undefined : decided();
       },
       () => this.#late(asked, start),
       timeoutMs,
@@ -162,14 +214,15 @@ export class Cluster {
   }
 
   /** Runs a linearizable read: it waits for a leader, and fails when that is another one than it began with. */
-  async read<T>(signal: AbortSignal, look: () => T): Promise<T> {
+  async read<T>(asked: MemberRecord, signal: AbortSignal, look: () => T): Promise<T> {
     const elections = this.#elections;
+    const found = this.#acknowledging(asked, true, () => ({ value: look() }));
     const { value } = await this.#until(
       signal,
       () => {
-        if (!this.decides) return undefined;
+        if (!this.#serves(asked)) return undefined;
         if (this.#elections !== elections) throw refuse('leaderChanged');
-        return { value: look() };
+        return found();
       },
       () => refuse('timedOut'),
     );
@@ -177,19 +230,21 @@ export class Cluster {
   }
 
   /** Waits for the leader to answer something only it knows (leases' times, a learner's progress). */
-  async askLeader<T>(signal: AbortSignal, look: () => T): Promise<T> {
+  async askLeader<T>(asked: MemberRecord, signal: AbortSignal, look: () => T): Promise<T> {
+    const found = this.#acknowledging(asked, false, () => ({ value: look() }));
     const { value } = await this.#until(
       signal,
-      () => (this.decides ? { value: look() } : undefined),
+      () => (this.#serves(asked) ? found() : undefined),
       () => refuse('timedOut'),
     );
     return value;
   }
 
-  /** Resolves when there has been no leader for so long that streams which need one are ended; rejects when aborted. */
-  async leaderless(signal: AbortSignal): Promise<void> {
+  /** Resolves when a member has known of no leader for so long that its streams which need one are ended; rejects when aborted. */
+  async leaderless(member: MemberRecord, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const left = this.#leader === 0n ? this.#leaderlessSince + TIMES.leaderlessStreamMs - this.now : Infinity;
+      const since = this.#leaderlessSince.get(member.id);
+      const left = since === undefined ? Infinity : since + TIMES.leaderlessStreamMs - this.now;
       if (left <= 0) return;
       await this.#ports.clock.sleep(Math.min(left, TIMES.electionMs), signal);
     }
@@ -212,25 +267,31 @@ export class Cluster {
   }
 
   /** To be called after every change of who is up or a member. */
-  reconsider(): void {
+  reconsider(alreadyWaitedMs = 0): void {
+    this.#network.introduce();
     if (this.decides) {
       this.#pending?.abort();
       this.#pending = undefined;
-    } else if (this.#pending === undefined && (this.#leader !== 0n || this.#hasQuorum())) {
+    } else if (this.#pending === undefined && (this.#leader !== 0n || this.#standing().length > 0)) {
       // The first election of a new cluster is over before anybody looks.
       if (this.#elections === 0) this.#elect();
-      else this.#electLater();
+      else this.#electLater(alreadyWaitedMs);
     }
     this.#poke();
   }
 
-  #electLater(): void {
+  /** A link was cut or is whole again. */
+  linksChanged(): void {
+    this.reconsider(DETECTED_AFTER_MS);
+  }
+
+  #electLater(alreadyWaitedMs: number): void {
     const pending = new AbortController();
     this.#pending = pending;
     // Each voter waits for its own time; the first to lose patience stands and wins.
-    const standing = votersOf(this.members.values()).filter((member) => member.run !== undefined);
+    const standing = this.#standing();
     const waits = [this.random.next(), ...standing.slice(1).map(() => this.random.next())];
-    const wait = TIMES.electionMs * (1 + Math.min(...waits));
+    const wait = Math.max(0, TIMES.electionMs * (1 + Math.min(...waits)) - alreadyWaitedMs);
     this.#ports.clock.sleep(wait, pending.signal).then(
       () => {
         this.#pending = undefined;
@@ -242,17 +303,21 @@ export class Cluster {
   }
 
   #elect(): void {
-    const standing = votersOf(this.members.values()).flatMap((member) =>
-      member.run === undefined ? [] : [{ member, run: member.run }],
-    );
-    if (this.#hasQuorum()) {
+    const standing = this.#standing();
+    if (standing.length > 0) {
       const { member, run } = pick(this.random, standing);
       this.#lead(member, run);
       return;
     }
-    if (this.#leader !== 0n) this.#leaderlessSince = this.now;
     this.#leader = 0n;
     this.#leaderRun = undefined;
+  }
+
+  /** Who would win an election: voters that are up and reach a quorum. */
+  #standing(): { readonly member: MemberRecord; readonly run: MemberRun }[] {
+    return votersOf(this.members.values()).flatMap((member) =>
+      member.run === undefined || !this.#network.reachesQuorum(member) ? [] : [{ member, run: member.run }],
+    );
   }
 
   #lead(member: MemberRecord, run: MemberRun): void {
@@ -266,9 +331,18 @@ export class Cluster {
     this.#poke();
   }
 
-  #hasQuorum(): boolean {
-    const voters = votersOf(this.members.values());
-    return voters.filter((member) => member.run !== undefined).length >= quorumOf(voters.length);
+  /** Notes who knows of a leader, and who learns of what the cluster decides. */
+  #notice(): void {
+    for (const member of this.members.values()) {
+      if (this.leaderFor(member) !== 0n) this.#leaderlessSince.delete(member.id);
+      else if (!this.#leaderlessSince.has(member.id)) this.#leaderlessSince.set(member.id, this.now);
+      const known = this.#behind.get(member.id);
+      const serves = this.#serves(member);
+      if (!serves && known === undefined) this.#behind.set(member.id, this.store.revision);
+      if (!serves || known === undefined) continue;
+      this.#behind.delete(member.id);
+      for (const listener of this.#caughtUp) listener(member, known);
+    }
   }
 
   /** Only the new leader itself knows when it was elected, and suspects its predecessor. */
@@ -280,6 +354,7 @@ export class Cluster {
 
   /** Members that are up make themselves known as soon as the cluster decides; then whoever waits looks again. */
   #poke(): void {
+    this.#notice();
     if (this.decides) {
       for (const member of this.members.values()) {
         if (member.run === undefined) continue;

@@ -33,9 +33,14 @@ export function kvService(served: Served): ServiceImpl<typeof KV> {
   return {
     range: async (request, context) => {
       const answer = (): RangeResponse => stamp(served, answerRange(cluster, request));
-      if (request.serializable) return answer();
+      if (request.serializable) {
+        // A member that is cut off answers with what it knew.
+        if (cluster.isBehind(served.member) && request.revision === 0n)
+          request.revision = cluster.revisionFor(served.member);
+        return answer();
+      }
       admit(served, context);
-      return await cluster.read(context.signal, answer);
+      return await cluster.read(served.member, context.signal, answer);
     },
     put: async (request, context) => {
       admit(served, context);
@@ -51,7 +56,8 @@ export function kvService(served: Served): ServiceImpl<typeof KV> {
     txn: async (request, context) => {
       admit(served, context);
       const answer = (): TxnResponse => stamp(served, answerTxn(cluster, request));
-      if (isReadOnly(request)) return isSerializable(request) ? answer() : await cluster.read(context.signal, answer);
+      if (isReadOnly(request))
+        return isSerializable(request) ? answer() : await cluster.read(served.member, context.signal, answer);
       return await cluster.propose(served.member, context.signal, () => {
         if (writes(request)) checkSpace();
         return answer();

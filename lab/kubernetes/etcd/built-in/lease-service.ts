@@ -32,14 +32,16 @@ export function leaseService(served: Served): ServiceImpl<typeof Lease> {
     async *leaseKeepAlive(requests, context) {
       admit(served, context);
       for await (const { ID } of requests) {
-        const TTL = await cluster.askLeader(context.signal, () => ({ ttl: cluster.leases.renew(ID, cluster.now) }));
+        const TTL = await cluster.askLeader(served.member, context.signal, () => ({
+          ttl: cluster.leases.renew(ID, cluster.now),
+        }));
         yield { ID, TTL: TTL.ttl ?? 0n, header: header() };
       }
     },
     leaseTimeToLive: async (request, context) => {
       admit(served, context);
       const { ID } = request;
-      const { found } = await cluster.askLeader(context.signal, () => ({
+      const { found } = await cluster.askLeader(served.member, context.signal, () => ({
         found: cluster.leases.look(ID, cluster.now),
       }));
       if (found === undefined) return { ID, TTL: -1n, header: header() };

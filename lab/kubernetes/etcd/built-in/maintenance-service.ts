@@ -26,14 +26,14 @@ export function maintenanceService(served: Served): ServiceImpl<typeof Maintenan
       version: VERSION,
       dbSize: size(),
       dbSizeInUse: size(),
-      leader: cluster.leader,
+      leader: cluster.leaderFor(self),
       raftIndex: cluster.index,
       raftTerm: cluster.term,
       raftAppliedIndex: cluster.index,
       isLearner: self.isLearner,
       storageVersion: '3.6.0',
       errors: [
-        ...(cluster.leader === 0n ? ['etcdserver: no leader'] : []),
+        ...(cluster.leaderFor(self) === 0n ? ['etcdserver: no leader'] : []),
         ...cluster.alarms.map(
           ({ memberID, alarm }) => `memberID:${memberID} alarm:${alarm === AlarmType.NOSPACE ? 'NOSPACE' : 'CORRUPT'} `,
         ),
@@ -89,7 +89,7 @@ export function maintenanceService(served: Served): ServiceImpl<typeof Maintenan
     },
     moveLeader: async ({ targetID }, context) => {
       admit(served, context);
-      if (cluster.leader !== self.id) throw refuse('notLeader');
+      if (cluster.leaderFor(self) !== self.id) throw refuse('notLeader');
       const target = cluster.members.get(targetID);
       if (target === undefined || target.isLearner) throw refuse('badTransferee');
       if (target.run === undefined) {

@@ -1,10 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { Cluster as ClusterService, MemberSchema } from '../generated/etcd/rpc_pb.ts';
-import { TIMES } from './cluster.ts';
 import { refuse } from './errors.ts';
 import { checkPeerURLs, idOf, refusesAdd, refusesPromote, refusesRemove, type MemberRecord } from './membership.ts';
 import { admit, headerOf, type Served } from './served.ts';
+import { TIMES } from './times.ts';
 
 const messageOf = (member: MemberRecord): MessageInitShape<typeof MemberSchema> => ({
   ID: member.id,
@@ -28,7 +28,7 @@ export function membersService(served: Served): ServiceImpl<typeof ClusterServic
   return {
     memberList: async (request, context) => {
       admit(served, context);
-      return request.linearizable ? await cluster.read(context.signal, answer) : answer();
+      return request.linearizable ? await cluster.read(self, context.signal, answer) : answer();
     },
     memberAdd: async ({ peerURLs, isLearner }, context) => {
       admit(served, context);
@@ -79,7 +79,7 @@ export function membersService(served: Served): ServiceImpl<typeof ClusterServic
     },
     memberPromote: async ({ ID }, context) => {
       admit(served, context);
-      return await cluster.askLeader(context.signal, () => {
+      return await cluster.askLeader(self, context.signal, () => {
         const target = find(ID);
         const refusal = refusesPromote(cluster.view(self), target, TIMES.learnerInSyncMs);
         if (refusal !== undefined) throw refuse(refusal);

@@ -40,13 +40,15 @@ export interface View {
   readonly members: readonly MemberRecord[];
   readonly viewer: MemberRecord;
   readonly now: number;
+  /** Whether the viewer hears a member that is up; absent = it hears all. */
+  readonly linked?: (member: MemberRecord) => boolean;
   /** How long members must have been connected before the cluster lets itself be changed. */
   readonly healthMs: number;
 }
 
 /** Since when the viewer has been connected to a member; undefined when it is not. */
 function activeSince(view: View, member: MemberRecord): number | undefined {
-  if (member.run === undefined || view.viewer.run === undefined) return undefined;
+  if (member.run === undefined || view.viewer.run === undefined || view.linked?.(member) === false) return undefined;
   return Math.max(member.run.upSince, view.viewer.run.upSince);
 }
 

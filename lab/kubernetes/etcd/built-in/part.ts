@@ -8,6 +8,7 @@ import { createFreezer } from '../../freezer.ts';
 import { Cluster, type ClusterPorts } from './cluster.ts';
 import { votersOf, type MemberRecord, type MemberRun } from './membership.ts';
 import { loadCluster, saveCluster, type SavedCluster } from './saved.ts';
+import { Peers } from './peers.ts';
 import { CLIENT_PORT, PEER_PORT, serveMember } from './server.ts';
 
 const refused = (spec: EtcdSpec, why: string): Failure =>
@@ -140,8 +141,10 @@ async function startMember(cluster: Cluster, member: MemberRecord, spec: EtcdSpe
     upSince: clock.now(),
     removed: () => void end('stop', 'the member has been permanently removed from the cluster'),
   };
+  const peers = (): Peers =>
+    new Peers({ clock, localAddress: spec.listen, tls: spec.peer, changed: () => cluster.linksChanged() });
   const server = await serveMember({ cluster, member, run, clock }, spec, freezer);
-  cluster.up(member, run);
+  cluster.up(member, run, peers());
   say(`member ${member.id.toString(16)} listens on ${spec.listen}:${CLIENT_PORT} and ${PEER_PORT}`);
   return {
     backing: 'built-in',
@@ -149,8 +152,10 @@ async function startMember(cluster: Cluster, member: MemberRecord, spec: EtcdSpe
     exited,
     stop: async () => {
       // A leader that is asked to go hands over first, so that nobody waits for an election.
-      const heirs = votersOf(cluster.members.values()).filter((other) => other !== member && other.run !== undefined);
-      if (ending === undefined && cluster.decides && cluster.leader === member.id && heirs.length > 0)
+      const heirs = votersOf(cluster.members.values()).filter(
+        (other) => other !== member && other.run !== undefined && cluster.linked(member, other),
+      );
+      if (ending === undefined && cluster.decides && cluster.leaderFor(member) === member.id && heirs.length > 0)
         cluster.moveTo(pick(cluster.random, heirs));
       await end('stop', 'stopped');
     },
@@ -164,7 +169,7 @@ async function startMember(cluster: Cluster, member: MemberRecord, spec: EtcdSpe
     thaw: () => {
       if (ending !== undefined || !freezer.frozen) return;
       freezer.thaw();
-      if (cluster.members.has(member.id)) cluster.up(member, run);
+      if (cluster.members.has(member.id)) cluster.up(member, run, peers());
     },
   };
 }

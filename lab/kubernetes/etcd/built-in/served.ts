@@ -21,7 +21,7 @@ export const headerOf = ({ cluster, member }: Served): ResponseHeader =>
   create(ResponseHeaderSchema, {
     clusterId: cluster.id,
     memberId: member.id,
-    revision: cluster.store.revision,
+    revision: cluster.revisionFor(member),
     raftTerm: cluster.term,
   });
 
@@ -37,5 +37,5 @@ export const wantsLeader = (context: HandlerContext): boolean => context.request
 /** What every call but Status and serializable reads asks first. */
 export function admit({ cluster, member }: Served, context: HandlerContext): void {
   if (member.isLearner) throw refuse('learner');
-  if (wantsLeader(context) && cluster.leader === 0n) throw refuse('noLeader');
+  if (wantsLeader(context) && cluster.leaderFor(member) === 0n) throw refuse('noLeader');
 }

@@ -7,6 +7,7 @@ import { Cluster, KV, Lease, Maintenance, Watch } from '../generated/etcd/rpc_pb
 import { type Freezer, holdCalls } from '../../freezer.ts';
 import type { EtcdSpec, TlsFiles } from '../../types.ts';
 import { refuse } from './errors.ts';
+import { answerPeer } from './peers.ts';
 import { kvService } from './kv-service.ts';
 import { leaseService } from './lease-service.ts';
 import { maintenanceService } from './maintenance-service.ts';
@@ -54,7 +55,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   });
 }
 
-/** One member's ports: gRPC with client certificates on 2379; on 2380 a handshake and then silence, as no peer speaks. */
+/** One member's ports: gRPC with client certificates on 2379; on 2380 a handshake, and an answer to whoever speaks as a peer. */
 export async function serveMember(served: Served, spec: EtcdSpec, freezer: Freezer): Promise<MemberServer> {
   const [clientTls, peerTls] = await Promise.all([tlsOptions(spec.server), tlsOptions(spec.peer)]);
   const stopping = new AbortController();
@@ -76,7 +77,7 @@ export async function serveMember(served: Served, spec: EtcdSpec, freezer: Freez
     }),
   );
   client.on('session', (session) => session.on('error', () => {}));
-  const peer = createServer(peerTls, (socket) => socket.on('error', () => {}));
+  const peer = createServer(peerTls, answerPeer);
   for (const server of [client, peer]) freezer.guard(server);
   const servers = [client, peer].map((server) => ({ server, ...track(server) }));
   const closed = async (): Promise<void> => {

@@ -67,6 +67,8 @@ class Stream {
   }
 
   deliver(change: Change): void {
+    // A member that is cut off hears of it later.
+    if (this.#served.cluster.isBehind(this.#served.member)) return;
     for (const [watchId, watcher] of this.#watchers) {
       if (change.revision < watcher.from) continue;
       const events = change.events.filter((event) => wants(watcher, event));
@@ -74,6 +76,11 @@ class Stream {
       watcher.quietSince = this.#served.clock.now();
       this.#say({ watchId, events: events.map((event) => eventOf(event, watcher.prevKv)) }, change.revision);
     }
+  }
+
+  /** The member was cut off and knows the store again: what came after this revision. */
+  caughtUp(revision: bigint): void {
+    for (const [watchId, watcher] of this.#watchers) this.#catchUp(watchId, watcher, revision + 1n);
   }
 
   progress(): void {
@@ -105,7 +112,8 @@ class Stream {
     while (request.watchId === 0n && this.#watchers.has(this.#nextId)) this.#nextId += 1n;
     const watchId = request.watchId === 0n ? this.#nextId : request.watchId;
     if (request.watchId === 0n) this.#nextId += 1n;
-    const from = request.startRevision > 0n ? request.startRevision : store.revision + 1n;
+    const from =
+      request.startRevision > 0n ? request.startRevision : this.#served.cluster.revisionFor(this.#served.member) + 1n;
     this.#say({ watchId, created: true });
     if (from < store.compacted) {
       const cancelReason = refusalText('compacted');
@@ -124,13 +132,14 @@ class Stream {
     this.#catchUp(watchId, watcher);
   }
 
-  #catchUp(watchId: bigint, watcher: Watcher): void {
+  #catchUp(watchId: bigint, watcher: Watcher, from = watcher.from): void {
     let events: StoreEvent[] = [];
     const flush = (): void => {
       if (events.length > 0) this.#say({ watchId, events: events.map((event) => eventOf(event, watcher.prevKv)) });
       events = [];
     };
-    for (const change of this.#served.cluster.store.since(watcher.from)) {
+    for (const change of this.#served.cluster.store.since(from > watcher.from ? from : watcher.from)) {
+      if (change.revision > this.#served.cluster.revisionFor(this.#served.member)) break;
       events.push(...change.events.filter((event) => wants(watcher, event)));
       if (events.length >= CATCH_UP_EVENTS) flush();
     }
@@ -158,9 +167,12 @@ async function* watch(
   const signal = AbortSignal.any([over.signal, context.signal]);
   context.signal.addEventListener('abort', () => stream.answers.fail(context.signal.reason), { signal: over.signal });
   const unsubscribe = served.cluster.store.subscribe((change) => stream.deliver(change));
+  const unnotice = served.cluster.onCaughtUp((member, revision) => {
+    if (member === served.member) stream.caughtUp(revision);
+  });
   void readRequests(requests, stream);
   if (wantsLeader(context)) {
-    served.cluster.leaderless(signal).then(
+    served.cluster.leaderless(served.member, signal).then(
       () => stream.answers.fail(refuse('noLeader')),
       () => {},
     );
@@ -176,6 +188,7 @@ async function* watch(
     yield* stream.answers;
   } finally {
     unsubscribe();
+    unnotice();
     over.abort();
   }
 }
