@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { findLab } from '../../lab/world/client.ts';
 import type { LabInfo } from '../../lab/world/info.ts';
+import { Failure } from '../../src/base/failure.ts';
 
 export const root = path.resolve(import.meta.dirname, '../..');
 
@@ -83,15 +85,26 @@ export const restoredLab = (snapshot: string): Promise<TestLab> => labOf(['resto
 async function labOf(command: readonly string[]): Promise<TestLab> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-e2e-'));
   const state = path.join(folder, 'lab');
-  const stop = async (): Promise<void> => {
+  const end = async (): Promise<void> => {
     await fairlead(['lab', 'down', '--state', state]);
     await rm(folder, { recursive: true, force: true });
+  };
+  const stop = async (): Promise<void> => {
+    // Whatever a test did to its lab, some things hold in every lab; one that a test has ended is not asked.
+    const violations = await findLab(state)
+      .then((lab) => lab.check())
+      .catch((error: unknown) => {
+        if (error instanceof Failure && error.code === 'lab-absent') return [];
+        throw error;
+      })
+      .finally(end);
+    if (violations.length > 0) throw new Error(`the lab is not as it has to be:\n${violations.join('\n')}`);
   };
   let info: LabInfo;
   try {
     info = await fairleadJson<LabInfo>(['lab', ...command, '--state', state]);
   } catch (error) {
-    await stop();
+    await end();
     throw error;
   }
   return {

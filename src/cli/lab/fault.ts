@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { buildCommand, buildRouteMap } from '@stricli/core';
 import type { FaultReport, FaultRule, ParameterRule } from '../../../lab/faults/types.ts';
@@ -135,7 +136,11 @@ const setCommand = buildCommand<SetFlags, [string], CliContext>({
     return runCommand(this, flags, async (printer) => {
       const { findLab } = await import('../../../lab/world/client.ts');
       const lab = await findLab(path.resolve(this.cwd, flags.state));
-      const fault = await lab.setFault(kind, givenOf(flags));
+      const given = givenOf(flags);
+      const { patch } = given;
+      if (typeof patch === 'string' && patch.startsWith('@'))
+        given['patch'] = await readFile(path.resolve(this.cwd, patch.slice(1)), 'utf8');
+      const fault = await lab.setFault(kind, given);
       printer.json({ kind: 'LabFault', fault });
       printer.text(reportText([fault], ''));
       printer.progress(`Clear it with \`fairlead lab fault clear ${fault.id}\`.`);
