@@ -12,4 +12,6 @@ export interface MachineControl {
   readonly stopKubelet: () => Promise<void>;
   readonly restartKubelet: () => Promise<void>;
   readonly restartEtcd: () => Promise<void>;
+  /** The container of a static pod ends, and its kubelet begins it anew. */
+  readonly restartPod: (pod: string) => Promise<void>;
 }

@@ -13,6 +13,8 @@ type Calls = Pick<ServiceImpl<typeof MachineService>, 'dmesg' | 'events' | 'logs
 const AFTER_BOOT_MS = 10_000;
 /** Logs of the machine itself, which are kept in memory. */
 const OWN = ['machined', 'controller-runtime'];
+/** Logs that a node has beside those of its services; nothing is written to them here. */
+const OTHERS = ['dns-resolve-cache', 'kernel', 'ext-init'];
 
 /** Logs, the kernel's messages and the machine's events, with the past first and, if asked for, what is to come. */
 export function logCalls(machine: Machine): Calls {
@@ -24,7 +26,9 @@ export function logCalls(machine: Machine): Calls {
       const tail = tailLines < 0 ? Number.POSITIVE_INFINITY : tailLines;
       for await (const line of linesOf(machine, request, tail, follow, context)) yield bytes(line);
     },
-    logsContainers: () => ({ messages: [{ ids: [...new Set([...OWN, ...machine.services.keys()])].toSorted() }] }),
+    logsContainers: () => ({
+      messages: [{ ids: [...new Set([...OWN, ...OTHERS, ...machine.services.keys()])].toSorted() }],
+    }),
     async *dmesg({ follow, tail }, context) {
       const shown = tail ? [] : machine.recentLog;
       for await (const line of follow ? followLines(machine, shown, context.signal) : shown) {
@@ -74,7 +78,8 @@ async function* linesOf(
     return;
   }
   const name = system ? id : /kube-apiserver/.test(id) ? 'kube-apiserver' : id;
-  if (system && !machine.services.has(id)) throw new ConnectError(`log "${id}" was not registered`, Code.Unknown);
+  if (system && !machine.services.has(id) && !OTHERS.includes(id))
+    throw new ConnectError(`log "${id}" was not registered`, Code.Unknown);
   if (!system && ![...machine.pods.keys()].some((pod) => id.includes(pod))) {
     throw new ConnectError(`container "${id}" not found`, Code.Unknown);
   }

@@ -47,11 +47,16 @@ export function storageCalls(): ServiceImpl<typeof StorageService> {
       ],
     }),
     blockDeviceWipe({ devices }) {
-      const [device] = devices;
-      if (device?.device === 'sda') {
-        throw new ConnectError('blockdevice "sda" is in use by disk', Code.FailedPrecondition);
+      for (const { device } of devices) {
+        if (device === 'sda' || device.startsWith('sda')) {
+          throw new ConnectError(`blockdevice ${JSON.stringify(device)} is in use by disk`, Code.FailedPrecondition);
+        }
+        // A second disk is a volume of the cloud, whose bytes the lab does not keep: there is nothing to wipe.
+        if (!/^sd[b-z]$/.test(device)) {
+          throw new ConnectError(`blockdevice ${JSON.stringify(device)} not found`, Code.NotFound);
+        }
       }
-      throw new ConnectError(`blockdevice ${JSON.stringify(device?.device ?? '')} not found`, Code.NotFound);
+      return { messages: [{}] };
     },
   };
 }

@@ -65,6 +65,8 @@ const STAGES: Readonly<Record<LifeRequest['kind'], NodeStage>> = {
 };
 /** A packet's way out. */
 const FAREWELL_MS = 20;
+/** What every node runs beside what it is there for. */
+const SYSTEM_SERVICES = ['machined', 'auditd', 'containerd', 'cri', 'syslogd', 'udevd'];
 const PORTS = [TALOS_API_PORT, TRUSTD_PORT, 2379, 2380, 6443];
 
 export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
@@ -155,6 +157,14 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
       await controlPlane?.etcd.stop();
       await controlPlane?.etcd.start({ kind: 'restart', first: { kind: 'join' } }, signal);
     },
+    async restartPod(name) {
+      const pod = [...machine.pods.values()].find((candidate) => candidate.name === name);
+      if (pod === undefined) return;
+      pod.restarts += 1;
+      machine.changed();
+      // That it ended is seen, and it is begun again.
+      if (name === 'kube-apiserver') await controlPlane?.apiServer.part?.stop(machine.times.podGraceMs);
+    },
   };
   const doors = createDoors(machine, signal, talosRoutes(machine, control, store));
   const offStatus = announceStatus(machine);
@@ -191,7 +201,7 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
     machine.role = active.derived.role;
     if (machine.role === 'control-plane') controlPlane = createControlPlane(machine, addresses);
     for (const warning of [...active.warnings, ...active.derived.warnings]) machine.log(warning);
-    machine.service('machined', 'Running', true, 'Health check successful');
+    for (const id of SYSTEM_SERVICES) machine.service(id, 'Running', true, 'Health check successful');
     await host.ingress?.(active.derived.ingress);
     await doors.openFor(active);
     await prism.follow();

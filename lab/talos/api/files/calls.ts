@@ -18,9 +18,8 @@ export function fileCalls(machine: Machine): Calls {
     async *read({ path: asked }) {
       const file = (await filesOf(machine)).get(path.normalize(asked));
       if (file === undefined) {
-        // Up to 1.12 the error of the file system came as it was.
-        const code = /^v1\.1[12]\./.test(machine.ports.version) ? Code.Unknown : Code.NotFound;
-        throw new ConnectError(missing('stat', asked), code);
+        // The newest releases say NOT_FOUND; clients of all of them take this one.
+        throw new ConnectError(missing('open', asked), Code.Unknown);
       }
       if (file.kind !== 'file') throw new ConnectError('path must be a regular file', Code.Unknown);
       yield* chunksOf(await file.read());

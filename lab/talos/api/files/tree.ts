@@ -11,6 +11,36 @@ export interface NodeFile {
   read(): Promise<Uint8Array>;
 }
 
+/** The tree of control groups, with constants of the lab in it. */
+const CGROUPS = ['', '/init', '/system', '/system/apid', '/system/trustd', '/podruntime', '/podruntime/etcd'].concat([
+  '/podruntime/kubelet',
+  '/podruntime/runtime',
+  '/kubepods',
+]);
+const CGROUP_FILES: readonly (readonly [name: string, content: string])[] = [
+  ['cgroup.procs', ''],
+  ['cpu.max', 'max 100000\n'],
+  ['cpu.stat', 'usage_usec 1000000\nuser_usec 600000\nsystem_usec 400000\n'],
+  ['cpu.weight', '100\n'],
+  ['cpu.pressure', 'some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n'],
+  ['io.pressure', 'some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n'],
+  ['memory.current', '83886080\n'],
+  ['memory.high', 'max\n'],
+  ['memory.low', '0\n'],
+  ['memory.max', 'max\n'],
+  ['memory.min', '0\n'],
+  ['memory.peak', '104857600\n'],
+  [
+    'memory.pressure',
+    'some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n',
+  ],
+  ['memory.stat', 'anon 41943040\nfile 41943040\n'],
+  ['memory.swap.current', '0\n'],
+  ['memory.swap.max', '0\n'],
+  ['pids.current', '12\n'],
+  ['pids.max', 'max\n'],
+];
+
 /**
  * The node's files by their absolute paths: what Talos writes and clients ask for, from the machine's state, and its etcd
  * data and logs as they lie on its disk. There is no more of a file system than this.
@@ -35,6 +65,10 @@ export async function filesOf(machine: Machine): Promise<ReadonlyMap<string, Nod
     `NAME="Talos"\nID=talos\nVERSION_ID=${ports.version}\nPRETTY_NAME="Talos (${ports.version})"\n`,
   );
   text('/etc/resolv.conf', 'nameserver 127.0.0.53\n');
+  for (const group of CGROUPS) {
+    const folder = `/sys/fs/cgroup${group}`;
+    for (const [name, content] of CGROUP_FILES) text(`${folder}/${name}`, content);
+  }
   if (machine.persistent !== undefined) text('/system/state/config.yaml', machine.persistent, 0o600);
   await copy(files, machine.paths.etcdData, '/var/lib/etcd');
   await copy(files, machine.paths.logs, '/var/log');
@@ -67,7 +101,16 @@ function withDirectories(files: Map<string, NodeFile>, modified: Date): void {
     mode: 0o755,
     read: async () => new Uint8Array(),
   };
-  for (const always of ['/', '/var', '/var/log', '/etc', '/proc', '/system/state', '/etc/kubernetes']) {
+  for (const always of [
+    '/',
+    '/var',
+    '/var/log',
+    '/etc',
+    '/proc',
+    '/system/state',
+    '/etc/kubernetes',
+    '/sys/dev/block',
+  ]) {
     files.set(always, directory);
   }
   for (const file of files.keys()) {

@@ -19,6 +19,7 @@ type Calls = Pick<
   | 'mounts'
   | 'netstat'
   | 'networkDeviceStats'
+  | 'packetCapture'
   | 'processes'
   | 'restart'
   | 'stats'
@@ -182,13 +183,36 @@ export function observedCalls(machine: Machine, control: MachineControl): Calls 
         },
       ],
     }),
-    restart: ({ namespace, driver, id }) => {
-      if (!inNamespace(namespace, driver).some((program) => displayOf(program) === id)) {
-        throw new ConnectError(`container "${id}" not found`, Code.Unknown);
+    async restart({ namespace, driver, id }) {
+      const container = inNamespace(namespace, driver).find(
+        (program) => displayOf(program) === id || program.pod === id,
+      );
+      if (container === undefined) throw new ConnectError(`container "${id}" not found`, Code.Unknown);
+      if (container.pod !== undefined) await control.restartPod(container.name);
+      else if (container.name === 'etcd') await control.restartEtcd();
+      else if (container.name === 'kubelet') await control.restartKubelet();
+      else throw new ConnectError(`container "${id}" is not restarted in this lab`, Code.Unimplemented);
+      return { messages: [{}] };
+    },
+    // Packets of a lab cross sockets, not links: the capture begins, and stays empty.
+    async *packetCapture({ interface: link }) {
+      if (link !== 'lo' && !facts.links.some((candidate) => candidate.name === link)) {
+        throw new ConnectError(`failed to create afpacket handle: no such interface: ${link}`, Code.Unknown);
       }
-      throw new ConnectError('containers are not restarted one by one in this lab', Code.Unimplemented);
+      yield { bytes: pcapHeader() };
     },
   };
+}
+
+/** What a capture file begins with: little endian, microseconds, Ethernet. */
+function pcapHeader(): Uint8Array {
+  const header = Buffer.alloc(24);
+  header.writeUInt32LE(0xa1b2c3d4, 0);
+  header.writeUInt16LE(2, 4);
+  header.writeUInt16LE(4, 6);
+  header.writeUInt32LE(65_535, 16);
+  header.writeUInt32LE(1, 20);
+  return Uint8Array.from(header);
 }
 
 /** As talosctl shows a container: its name, or pod, container and the beginning of its id. */
