@@ -61,7 +61,8 @@ export async function tellAll(context: CloudContext): Promise<void> {
   }
   for (const server of project.servers.values()) {
     const ip = server.networks.get(project.firstNetwork)?.ip;
-    if (ip !== undefined && ip !== server.privateIPv4) await effects.privateIPRouted?.(ip, asCloudServer(server));
+    if (ip !== server.privateIPv4)
+      await effects.privateIPRouted?.(ip ?? server.privateIPv4, ip === undefined ? undefined : asCloudServer(server));
   }
   for (const fip of project.floatingIPs.values()) await effects.routed(asCloudFloatingIP(fip), serverOf(fip.server));
   for (const zone of project.zones.values()) await effects.zoneChanged?.(asCloudZone(zone));

@@ -114,9 +114,9 @@ export function serverActionRoutes(context: CloudContext): Routes {
       throw new ApiError(422, 'server_not_attached_to_network', 'server is not attached to this network');
     return { network, now };
   };
-  /** A machine's own address is always its own; another one comes and goes. */
+  /** The fabric carries the first network: an address of it leads to its server while that is attached. */
   const routePrivate = async (server: Server, network: Network, ip: string, there: boolean): Promise<void> => {
-    if (network.id !== project.firstNetwork || ip === server.privateIPv4) return;
+    if (network.id !== project.firstNetwork) return;
     await options.effects.privateIPRouted?.(ip, there ? asCloudServer(server) : undefined);
   };
   const onNetwork = (

@@ -163,7 +163,7 @@ export interface CloudEffects {
   routed(floatingIP: CloudFloatingIP, server: CloudServer | undefined): Promise<void>;
   /** A Primary IP (of IPv6: the /64) was given to a server (which is off) or taken from it; undefined = it leads nowhere. */
   primaryIPRouted?(ip: string, server: CloudServer | undefined): Promise<void>;
-  /** A server was attached to the first network under an address other than its own, or that one was taken away. */
+  /** A server was attached to the first network under this address, or detached from it. */
   privateIPRouted?(ip: string, server: CloudServer | undefined): Promise<void>;
   /** The server's disk was written anew: nothing of what ran there is left. It boots with `userData`. */
   rebuilt?(server: CloudServer): Promise<void>;

@@ -34,9 +34,10 @@ describe.skipIf(typeof how === 'string')(`a lab of network namespaces${reason}`,
 
   interface Answer {
     readonly firewall?: { readonly id: number };
+    readonly networks?: readonly { readonly id: number }[];
     readonly floating_ip?: { readonly id: number; readonly ip: string };
   }
-  const call = async (method: string, where: string, body: object): Promise<Answer> => {
+  const call = async (method: string, where: string, body?: object): Promise<Answer> => {
     const { endpoint, token } = lab.info.hetzner;
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
     const script = `fetch('${endpoint}${where}', ${JSON.stringify({ method, headers, body: JSON.stringify(body) })})
@@ -137,6 +138,23 @@ describe.skipIf(typeof how === 'string')(`a lab of network namespaces${reason}`,
     expect(await answers(address, 'accepted')).toBe('accepted');
     await call('POST', `/floating_ips/${made?.id}/actions/unassign`, {});
     expect(await answers(address, 'silent')).toBe('silent');
+  });
+
+  test('a server that is detached from the network is reached over it no more, and is again once attached', async () => {
+    const worker = lab.info.nodes.find((n) => n.role === 'worker');
+    const over = async (wanted: string): Promise<string> => {
+      let seen = '';
+      for (let i = 0; i < 20 && seen !== wanted; i += 1)
+        seen = (await inside(dial(worker?.privateIPv4 ?? '', 50000), plane(0).name)).stdout.trim();
+      return seen;
+    };
+    const { networks = [] } = await call('GET', '/networks');
+    const change = { network: networks[0]?.id, ip: worker?.privateIPv4 };
+    await call('POST', `/servers/${worker?.serverId}/actions/detach_from_network`, change);
+    expect(await over('silent')).toBe('silent');
+    expect((await inside(dial(worker?.publicIPv4 ?? '', 50000))).stdout).toBe('accepted\n');
+    await call('POST', `/servers/${worker?.serverId}/actions/attach_to_network`, change);
+    expect(await over('accepted')).toBe('accepted');
   });
 
   test('a load balancer dials from an address of its own, and is a party of faults', async () => {

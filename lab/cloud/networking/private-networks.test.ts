@@ -28,3 +28,19 @@ test("a server's metadata tells the networks it is in, with alias IPs as they ar
   await act('POST', `/servers/${id}/actions/detach_from_network`, { network: network?.networkId });
   expect([cloud.privateNetworks(id), cloud.privateNetworks(1)]).toEqual([[], []]);
 });
+
+test('a server that leaves the network is no longer led to, and is again once it is back', async () => {
+  const led: string[] = [];
+  const effects = {
+    privateIPRouted: async (ip: string, server: { readonly name: string } | undefined) => {
+      led.push(`${ip} -> ${server?.name ?? 'nowhere'}`);
+    },
+  };
+  const { cloud, act } = await testCloud({ effects });
+  cleanups.push(() => cloud.close());
+  const { id, privateIPv4 } = cloud.addServer({ name: 'cp-1', labels: {}, userData: '' });
+  const network = cloud.privateNetworks(id)[0]?.networkId;
+  await act('POST', `/servers/${id}/actions/detach_from_network`, { network });
+  await act('POST', `/servers/${id}/actions/attach_to_network`, { network });
+  expect(led).toEqual([`${privateIPv4} -> nowhere`, `${privateIPv4} -> cp-1`]);
+});
