@@ -14,12 +14,13 @@ const MINUTE_MS = 60_000;
 const changing = [...writing, ...resources, ...dataPlane];
 const all = [...reading, ...changing];
 
-const driverOf = ({ info: { hetzner, dns } }: TestLab): Driver => ({
+const driverOf = ({ info: { hetzner, dns, fabric } }: TestLab): Driver => ({
   baseUrl: hetzner.endpoint,
   token: hetzner.token,
   readOnlyToken: hetzner.readOnlyToken,
   dns,
   servingLabel: 'role=control-plane',
+  lowPorts: fabric === 'netns',
   pollMs: 50,
 });
 
@@ -67,7 +68,7 @@ describe('the real Hetzner Cloud', () => {
     test.skip('(skipped: FAIRLEAD_REAL_HCLOUD_TOKEN is not set)', () => {});
     return;
   }
-  const driver: Driver = { baseUrl, token, readOnlyToken, pollMs: 1_000 };
+  const driver: Driver = { baseUrl, token, readOnlyToken, lowPorts: true, pollMs: 1_000 };
 
   test.each(reading)('$name', (scenario) => runScenario(scenario, driver), MINUTE_MS);
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { lookup, Resolver } from 'node:dns/promises';
+import https from 'node:https';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import { type Api, idOf, type Json, object, objects, refused, type Scenario } from './driver.ts';
+import { certificateFor } from './resources.ts';
 import { balancer, floatingIP, fresh, LABELS, server, write } from './things.ts';
 
 const PORT = 6443;
@@ -97,6 +99,41 @@ export const dataPlane: readonly Scenario[] = [
       'the balancer has no target',
     );
   }),
+  write(
+    'an https service ends TLS with its certificate, answers itself without a target, and redirects from port 80',
+    async (api) => {
+      const pair = await certificateFor('api.example.com');
+      const name = fresh('certificate');
+      const uploaded = { name, type: 'uploaded', certificate: pair.cert, private_key: pair.key, labels: LABELS };
+      const id = idOf((await api.expect(201, 'POST', '/certificates', uploaded))['certificate']);
+      api.undo(() => api.expect(204, 'DELETE', `/certificates/${id}`));
+      const made = await balancer(api);
+      const host = String(object(object(made['public_net'])['ipv4'])['ip']);
+      const port = api.driver.lowPorts ? 443 : 8443;
+      await api.act('POST', `/load_balancers/${idOf(made)}/actions/add_service`, {
+        protocol: 'https',
+        listen_port: port,
+        destination_port: 80,
+        http: { certificates: [id], redirect_http: true },
+      });
+      refused(await api.call('DELETE', `/certificates/${id}`), 422, 'resource_in_use');
+      const status = (): Promise<unknown> =>
+        new Promise((resolve) => {
+          const to = { host, port, servername: 'api.example.com', rejectUnauthorized: false, agent: false };
+          const request = https.get({ ...to, timeout: 2 * SECOND_MS }, (response) => {
+            const shown = response.socket instanceof TLSSocket ? response.socket.getPeerCertificate().subject.CN : '';
+            response.resume();
+            resolve(`${String(shown)} ${response.statusCode}`);
+          });
+          request.on('timeout', () => request.destroy(new Error('timed out')));
+          request.on('error', (error) => resolve(error.message));
+        });
+      await until(status, (answer) => answer === 'api.example.com 503', 'the service ends TLS');
+      if (!api.driver.lowPorts) return;
+      const answer = await fetch(`http://${host}/a?b=c`, { redirect: 'manual' });
+      assert.deepEqual([answer.status, answer.headers.get('location')], [301, `https://${host}/a?b=c`]);
+    },
+  ),
   write('an address that is assigned to a server which has not configured it answers nothing', async (api) => {
     const holder = await serving(api);
     const own = String(object(object(holder['public_net'])['ipv4'])['ip']);

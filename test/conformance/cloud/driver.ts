@@ -12,6 +12,8 @@ export interface Driver {
   readonly dns?: { readonly address: string; readonly port: number };
   /** The label of a server that serves TLS on port 6443; undefined: one that serves HTTP there is made. */
   readonly servingLabel?: string;
+  /** False where nothing can listen on ports below 1024. */
+  readonly lowPorts: boolean;
   /** Between two looks at an action, in milliseconds. */
   readonly pollMs: number;
 }

@@ -6,7 +6,8 @@ import { fresh, LABELS, write } from './things.ts';
 
 const HOUR_MS = 3_600_000;
 
-async function certificateFor(name: string): Promise<KeyPair> {
+/** A certificate and its key, of an authority that nobody knows. */
+export async function certificateFor(name: string): Promise<KeyPair> {
   const validity = { notBefore: new Date(Date.now() - HOUR_MS), notAfter: new Date(Date.now() + 24 * HOUR_MS) };
   const ca = await createAuthority('ecdsa', { commonName: 'fairlead conformance', ...validity });
   return issue(ca, { commonName: name, dnsNames: [name], usages: ['serverAuth'], ...validity });
