@@ -82,8 +82,10 @@ async function quorum(stage: Stage, speed: number): Promise<{ readonly dropped: 
   await stage.until('it lets go', () => stage.holders.size === 0, LIMIT_MS);
   const dropped = (systemClock.now() - began) / 1000;
   await systemClock.sleep(10_000 / speed);
-  await Promise.all(others(stage, holder).map((member) => stage.harness.start(member, stage.members, 'existing', true)));
   const returned = systemClock.now();
+  await Promise.all(
+    others(stage, holder).map((member) => stage.harness.start(member, stage.members, 'existing', true)),
+  );
   await stage.until('one holds again', () => stage.holders.size > 0, LIMIT_MS);
   return { dropped, back: (systemClock.now() - returned) / 1000 };
 }
@@ -124,9 +126,7 @@ const CASES: readonly Case[] = [
 const within = (seconds: number, { talos, fixed }: Case, speed: number): boolean =>
   talos.some(([from, to]) => {
     const scaled = (value: number): number => (value < 2 ? value : (value - fixed) / speed + fixed);
-    return (
-      seconds >= scaled(from) * (1 - TOLERANCE) - NOISE_S && seconds <= scaled(to) * (1 + TOLERANCE) + NOISE_S
-    );
+    return seconds >= scaled(from) * (1 - TOLERANCE) - NOISE_S && seconds <= scaled(to) * (1 + TOLERANCE) + NOISE_S;
   });
 
 async function main(): Promise<number> {

@@ -4,7 +4,7 @@ import type { VipOperatorSpec } from '../config/types.ts';
 import type { KeptVip } from '../life/kept.ts';
 import type { Machine } from '../machine.ts';
 import { readMetadata } from '../platform.ts';
-import { checkServer, createHcloudHandler, type HcloudOptions } from '../vip/hcloud.ts';
+import { createHcloudHandler, findPlace, type HcloudOptions, type VipPlace } from '../vip/hcloud.ts';
 import { startVipOperator, type VipOperator } from '../vip/operator.ts';
 
 export interface VipManager {
@@ -64,12 +64,13 @@ export function createVipManager(
   const begin = async (entry: Entry): Promise<void> => {
     const { spec, cancel } = entry;
     let serverId = facts.serverId;
+    let place: VipPlace = { networkId: 0 };
     // The operator's spec is built only once the platform has told which server this is, and the cloud knows it: asked
     // again until it does.
     for (let n = 0; spec.kind === 'hcloud' && !cancel.signal.aborted; n += 1) {
       try {
         serverId = await ownServerId();
-        await checkServer(cloudOf(spec, serverId), cancel.signal);
+        place = await findPlace(cloudOf(spec, serverId), cancel.signal);
         break;
       } catch (error) {
         if (cancel.signal.aborted) return;
@@ -86,7 +87,7 @@ export function createVipManager(
       sessionTtlSeconds: times.sessionTtlSeconds,
       retryMs: times.campaignRetryMs,
       etcd,
-      handler: spec.kind === 'hcloud' ? createHcloudHandler(cloudOf(spec, serverId)) : undefined,
+      handler: spec.kind === 'hcloud' ? createHcloudHandler(cloudOf(spec, serverId), place) : undefined,
       ready: (signal) => untilReady(machine, () => open, signal),
       revokesLeases: ports.version !== 'v1.11.6',
       claim: addresses.arrived,

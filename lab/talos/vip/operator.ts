@@ -149,13 +149,14 @@ export function startVipOperator(spec: VipOperatorSpec, ports: OperatorPorts): V
   };
 
   const release = async (): Promise<void> => {
-    ports.log(`removing shared IP {"link": "${spec.link}", "ip": "${spec.ip}"}`);
+    const where = `"link": "${spec.link}", "ip": "${spec.ip}"`;
     if (how !== 'cancelled') {
       await ports.handler?.release(new AbortController().signal).catch((error: unknown) => {
-        ports.log(`failed disabling shared IP {"error": "${textOf(error)}"}`);
+        ports.log(`failed disabling shared IP {${where}, "error": "${textOf(error)}"}`);
       });
     }
     await ports.unclaim(spec.ip);
+    ports.log(`removing shared IP {${where}}`);
   };
 
   const done = run();
