@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import type { EtcdBegin } from './control-plane/etcd.ts';
 import { clusterIdOf } from './apply/inputs.ts';
+import { argValue } from './control-plane/api-server-args.ts';
 import { makeFolders } from './files.ts';
 import { keptOf } from './life/kept.ts';
 import { bootRelease } from './life/releases.ts';
@@ -166,6 +167,7 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
       talosVersion: machine.ports.version,
       ...clusterOf(),
       configuredKubernetes: derived?.kubernetesVersion ?? '',
+      apiPort: Number(argValue(derived?.kubeAPIServerArgs ?? [], '--secure-port') ?? 6443),
       ...(derived === undefined ? {} : { endpoint: derived.endpoint }),
       ...(etcd === undefined || files === undefined
         ? {}

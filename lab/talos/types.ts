@@ -39,6 +39,8 @@ export interface Peer {
   /** Addresses it announces: public, private, and a VIP while it holds one. */
   readonly addresses: readonly string[];
   readonly privateIPv4: string;
+  /** Of a control plane: where its API server serves, which discovery tells. */
+  readonly apiPort: number;
 }
 
 export interface NodePorts {
@@ -93,6 +95,8 @@ export interface NodeInfo {
     readonly memberId?: string;
   };
   readonly kubeApiserver?: { readonly backing: string; readonly version: string; readonly pid?: number };
+  /** Where the API servers of its cluster serve, as its config says: 6443 unless told otherwise. */
+  readonly apiPort: number;
   readonly log: string;
   /** `cluster.id` of the active config: machines of another cluster do not know this one. */
   readonly cluster?: string;

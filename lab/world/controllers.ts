@@ -13,7 +13,12 @@ export const candidatesOf = (machines: Machines, clusterCA: KeyPair, client: Key
     .filter((m) => m.node.role === 'control-plane' && m.host.condition === 'up' && m.node.info().kubeApiserver)
     .map((m) => ({
       node: m.server.name,
-      access: { server: `https://${m.host.hidden}:6443`, serverName: 'localhost', ca: clusterCA.cert, ...client },
+      access: {
+        server: `https://${m.host.hidden}:${m.node.info().apiPort}`,
+        serverName: 'localhost',
+        ca: clusterCA.cert,
+        ...client,
+      },
     }));
 
 /** The credential of the lab's stand-in controllers. */

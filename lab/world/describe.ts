@@ -101,7 +101,7 @@ function describeNode(machine: Machine, world: Describable): LabNodeInfo {
     stage: info.stage,
     ready: info.ready,
     talosApi: `${server.publicIPv4}:50000`,
-    kubernetesApi: `https://${server.publicIPv4}:6443`,
+    kubernetesApi: `https://${server.publicIPv4}:${info.apiPort}`,
     talosVersion: info.talosVersion,
     kubernetesVersion: info.kubeApiserver?.version ?? info.configuredKubernetes,
     ...(info.etcd === undefined

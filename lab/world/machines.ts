@@ -99,6 +99,7 @@ export function createMachines(ports: MachinePorts): Machines {
           ...m.info.claims,
         ],
         privateIPv4: m.server.privateIPv4,
+        apiPort: m.node.info().apiPort,
       }));
   };
 

@@ -3,7 +3,6 @@ import { kubeletCertificateFromPeers } from '../api/trust.ts';
 import { argValue } from '../control-plane/api-server-args.ts';
 import { issueLeaf } from '../control-plane/certificates.ts';
 import type { ActiveConfig, Machine } from '../machine.ts';
-import { settingsOf } from '../resources/settings.ts';
 
 /** The kubelet's visible work towards the API: this machine's Node object and its heartbeats. */
 export interface NodeAgent {
@@ -31,8 +30,7 @@ export function startNodeAgent(machine: Machine, active: ActiveConfig, signal: A
       .peers()
       .filter((peer) => peer.role === 'control-plane')
       .map((peer) => ({
-        // All control planes of a cluster serve on the port that its config names.
-        server: `https://${peer.privateIPv4}:${settingsOf(machine)?.apiServer.port ?? API_PORT}`,
+        server: `https://${peer.privateIPv4}:${peer.apiPort}`,
         localAddress: ports.host.hidden,
       }));
   /** Guess: it calls its private address its own; one that it only borrows, when Talos takes that for the machine's. */

@@ -115,5 +115,9 @@ export function kubePrismEndpoints(machine: Machine, settings: Settings): { host
   const planes = machine.ports.peers().filter((peer) => peer.role === 'control-plane');
   const { port } = settings.apiServer;
   const own = machine.role === 'control-plane' ? [{ host: 'localhost', port }] : [];
-  return [...first, ...own, ...planes.flatMap((peer) => peer.addresses.map((host) => ({ host, port })))];
+  return [
+    ...first,
+    ...own,
+    ...planes.flatMap(({ addresses, apiPort }) => addresses.map((host) => ({ host, port: apiPort }))),
+  ];
 }

@@ -116,6 +116,7 @@ export async function startSmallWorld(options: {
         role: node.role,
         addresses: [server.publicIPv4, server.privateIPv4, ...node.info().claims],
         privateIPv4: server.privateIPv4,
+        apiPort: node.info().apiPort,
       }));
 
   const place = async (name: string, role: 'control-plane' | 'worker'): Promise<WorldNode> => {
