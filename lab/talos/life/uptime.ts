@@ -152,7 +152,11 @@ export function createUptime(machine: Machine, ports: UptimePorts): Uptime {
       inside.setKubelet('down');
       machine.service('kubelet', 'Finished', undefined, 'Service finished successfully');
     },
-    restartKubelet: async () => controlPlane?.kubelet.restart(),
+    async restartKubelet() {
+      if (controlPlane !== undefined) return controlPlane.kubelet.restart();
+      machine.service('kubelet', 'Stopping', undefined, 'Sending SIGTERM to task kubelet');
+      inside.setKubelet('up');
+    },
     async restartEtcd() {
       await controlPlane?.etcd.stop();
       await controlPlane?.etcd.start({ kind: 'restart', first: { kind: 'join' } }, signal);
