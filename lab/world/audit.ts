@@ -50,7 +50,8 @@ export function createAudit(file: string | undefined, wall: () => Date, kept = K
 
   const write = async (to: string): Promise<void> => {
     while (written < last) {
-      const batch = records.filter(({ seq }) => seq > written);
+      // In memory they stand in the order of their numbers, the last one last.
+      const batch = records.slice(records.length - (last - written));
       const lines = batch.map((record) => `${JSON.stringify(record)}\n`).join('');
       try {
         // What a full disk cut off stands on a line of its own.
@@ -62,8 +63,8 @@ export function createAudit(file: string | undefined, wall: () => Date, kept = K
         cut = true;
         return;
       }
-      const old = records.findIndex(({ seq }) => seq > written);
-      if (records.length > 2 * kept) records.splice(0, Math.min(old < 0 ? records.length : old, records.length - kept));
+      const settled = records.length - (last - written);
+      if (records.length > 2 * kept) records.splice(0, Math.min(settled, records.length - kept));
     }
   };
 
