@@ -63,14 +63,22 @@ async function* attempts(
   }
 }
 
-/** The nodes the caller names, else those that discovery knows. */
+/**
+ * The nodes the caller names, else those that discovery knows. A named one is known by all the addresses discovery has of
+ * it: Talos takes the one that is named alone, and fails where etcd stands on another.
+ */
 function nodesOf(machine: Machine, info: ClusterInfo | undefined): readonly CheckedNode[] {
-  const named = (addresses: readonly string[], role: CheckedNode['role']): CheckedNode[] =>
-    addresses.map((address) => ({ addresses: [address], role }));
-  if (info !== undefined && info.controlPlaneNodes.length + info.workerNodes.length > 0) {
-    return [...named(info.controlPlaneNodes, 'control-plane'), ...named(info.workerNodes, 'worker')];
-  }
   const { facts, claims, ports, role } = machine;
   const own = { addresses: [facts.publicIPv4, facts.privateIPv4, ...claims.keys()], role };
-  return [own, ...ports.peers().map(({ addresses, role: other }) => ({ addresses, role: other }))];
+  const known: readonly CheckedNode[] = [
+    own,
+    ...ports.peers().map(({ addresses, role: other }) => ({ addresses, role: other })),
+  ];
+  const named = (addresses: readonly string[], as: CheckedNode['role']): CheckedNode[] =>
+    addresses.map((address) => {
+      const found = known.find((node) => node.addresses.includes(address))?.addresses ?? [];
+      return { addresses: [...new Set([address, ...found])], role: as };
+    });
+  if (info === undefined || info.controlPlaneNodes.length + info.workerNodes.length === 0) return known;
+  return [...named(info.controlPlaneNodes, 'control-plane'), ...named(info.workerNodes, 'worker')];
 }

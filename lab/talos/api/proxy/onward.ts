@@ -22,6 +22,8 @@ export interface Target {
 
 /** Talos gives the connection to another node this long. */
 const DIAL_MS = 20_000;
+/** A computer that is busy with a whole lab needs this long for a handshake now and then. */
+const DIAL_LEAST_MS = 3_000;
 
 /** The machine's own names and addresses, and what it may be reached by. */
 export function targetOf(machine: Machine, name: string): Target {
@@ -63,7 +65,7 @@ export async function dial(machine: Machine, target: Target): Promise<ClientHttp
           reject(new NodeUnreachable(dialing(target, GO_WORDS[error.code ?? ''] ?? textOf(error)))),
         );
       }),
-      clock.sleep(DIAL_MS / machine.ports.speed, bound.signal).then(() => {
+      clock.sleep(Math.max(DIAL_LEAST_MS, DIAL_MS / machine.ports.speed), bound.signal).then(() => {
         throw new NodeUnreachable(dialing(target, 'i/o timeout'));
       }),
     ]);
