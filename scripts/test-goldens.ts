@@ -1,79 +1,47 @@
 #!/usr/bin/env node
+import { existsSync } from 'node:fs';
 import process from 'node:process';
-import { disagreement, patchFolder, readCases } from '../test/goldens/patch-oracle.ts';
-import { readFields } from '../test/goldens/hetzner-fields.ts';
-import { readRecordings, recordingFolder } from '../test/goldens/hetzner-recordings.ts';
-import { chains, replay } from '../test/goldens/hetzner-replay.ts';
-
-/** How many were judged, and how many of them went wrong. */
-interface Tally {
-  readonly runs: number;
-  readonly failed: number;
-}
+import { parseArgs } from 'node:util';
+import { judgeFolder, type CaseResult } from '../test/goldens/cases.ts';
 
 /**
- * `npm run test:goldens -- DIR`: judges the parts that real programs left their answers for, and fails when it judged
- * nothing: our patcher by talosctl's answers, the lab's cloud by what real clients of Hetzner's API sent. DIR holds either
- * form, or both below `talos/patch` and `hetzner`.
+ * `npm run test:goldens -- DIR [--output json]`: judges every case that lies below DIR by what real programs did: our
+ * patcher by talosctl's answers, the lab's nodes by what Talos derives, refuses, prints and asks of the cloud, the lab's
+ * Talos API by what talosctl needs of it, the lab's cloud by what clients of Hetzner's API send. Fails when a case does, and
+ * when there is none.
  */
-async function main(directory: string | undefined): Promise<number> {
-  if (directory === undefined) {
-    console.error(
-      'usage: npm run test:goldens -- DIR   (a folder with patch cases/, with recordings of Hetzner clients as *.jsonl, or a goldens folder with both)',
-    );
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { output: { type: 'string', default: 'text' } },
+    allowPositionals: true,
+  });
+  const [directory] = positionals;
+  if (directory === undefined || (values.output !== 'text' && values.output !== 'json')) {
+    console.error('usage: npm run test:goldens -- DIR [--output text|json]');
     return 2;
   }
-  const patches = patchFolder(directory);
-  const recordings = recordingFolder(directory);
-  if (patches === undefined && recordings === undefined) {
-    console.error(
-      `test:goldens: nothing to judge by in ${directory} (looked for cases/, patch/cases/, talos/patch/cases/, *.jsonl with recordings and hetzner/*.jsonl)`,
-    );
+  if (!existsSync(directory)) {
+    console.error(`test:goldens: there is no ${directory}`);
     return 1;
   }
-  const tallies: Tally[] = [];
-  if (patches !== undefined) tallies.push(judgePatches(patches));
-  if (recordings !== undefined) tallies.push(await judgeCloud(recordings));
-  return tallies.every(({ runs, failed }) => runs > 0 && failed === 0) ? 0 : 1;
+  const cases = await judgeFolder(directory, tell);
+  const failed = cases.filter(({ result }) => result === 'failed').length;
+  const document = {
+    apiVersion: 'fairlead/v1alpha1',
+    kind: 'Goldens',
+    passed: cases.length - failed,
+    failed,
+    skipped: 0,
+    cases,
+  };
+  if (values.output === 'json') console.log(JSON.stringify(document, undefined, 2));
+  else console.log(`${cases.length} cases: ${document.passed} passed, ${failed} failed`);
+  if (cases.length === 0) console.error(`test:goldens: nothing to judge by in ${directory}`);
+  return failed === 0 && cases.length > 0 ? 0 : 1;
 }
 
-function judgePatches(folder: string): Tally {
-  const cases = readCases(folder);
-  let runs = 0;
-  let failed = 0;
-  for (const item of cases) {
-    for (const result of item.results) {
-      runs += 1;
-      const trouble = disagreement(folder, item, result);
-      if (trouble === undefined) continue;
-      failed += 1;
-      console.error(`not ok ${item.id} (${result.talosctl}): ${item.description}\n${trouble}`);
-    }
-  }
-  console.log(
-    `patch goldens: ${cases.length} cases, ${runs} runs (case x talosctl version), ${runs - failed} agree, ${failed} disagree`,
-  );
-  return { runs, failed };
-}
+const tell = ({ id, kind, result, message }: CaseResult): void => {
+  if (result === 'failed') console.error(`not ok ${kind} ${id}\n  ${(message ?? '').replaceAll('\n', '\n  ')}`);
+};
 
-async function judgeCloud(folder: string): Promise<Tally> {
-  const fields = readFields();
-  let requests = 0;
-  let runs = 0;
-  let failed = 0;
-  for (const chain of chains(readRecordings(folder))) {
-    for (const { recording, requests: sent, troubles } of await replay(chain, fields)) {
-      runs += 1;
-      requests += sent;
-      if (troubles.length === 0) continue;
-      failed += 1;
-      console.error(`not ok ${recording.client} ${recording.version} ${recording.id}\n  ${troubles.join('\n  ')}`);
-    }
-  }
-  console.log(
-    `hetzner goldens: ${runs} recordings with ${requests} requests replayed, ${runs - failed} served, ${failed} not`,
-  );
-  return { runs, failed };
-}
-
-process.exitCode = await main(process.argv[2]);
+process.exitCode = await main();

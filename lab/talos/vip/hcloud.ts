@@ -92,11 +92,11 @@ export async function findPlace(options: HcloudOptions, signal: AbortSignal): Pr
   return { networkId: 0 };
 }
 
-/** RFC 1918 and unique local addresses; in a lab of loopback addresses, the half that private networks are made of. */
+/** RFC 1918 and unique local addresses; in a lab of loopback addresses, the quarter that its private network is. */
 export function isPrivateVip(ip: string): boolean {
   const [a = 0, b = 0, c = 0] = ip.split('.').map(Number);
   if (ip.includes(':')) return /^f[cd]/i.test(ip);
-  return a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168) || (a === 127 && c < 128);
+  return a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168) || (a === 127 && c < 64);
 }
 
 function covers(range: unknown, ip: string): boolean {

@@ -1,11 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startCloud } from '../../../lab/cloud/cloud.ts';
+import { DEFAULT_KNOBS } from '../../../lab/cloud/knobs.ts';
 import type { Cloud } from '../../../lab/cloud/types.ts';
 import { startLoopback } from '../../../lab/fabric/loopback.ts';
 import type { Fabric } from '../../../lab/fabric/types.ts';
 import type { EtcdPart } from '../../../lab/kubernetes/types.ts';
-import { createHcloudHandler } from '../../../lab/talos/vip/hcloud.ts';
+import { createHcloudHandler, findPlace, type HcloudOptions, type VipPlace } from '../../../lab/talos/vip/hcloud.ts';
 import { startVipOperator, type VipOperator } from '../../../lab/talos/vip/operator.ts';
 import { createAudit } from '../../../lab/world/audit.ts';
 import { systemClock } from '../../../src/base/clock.ts';
@@ -40,12 +41,30 @@ export interface Stage {
   readonly members: readonly Node[];
   readonly harness: Harness;
   serverId(name: string): number;
-  start(name: string, options?: { readonly token?: string; readonly ip?: string }): VipOperator;
+  start(name: string, options?: StartOptions): VipOperator;
+  /** What is asked before an operator is built. */
+  place(name: string, options?: StartOptions): Promise<VipPlace>;
+  /** Ends all operators and forgets what was seen. */
+  clear(): Promise<void>;
+  /** So many other floating IPs that a list has a second page. */
+  fillPages(): Promise<void>;
   fault(fault: CloudFault | undefined): void;
   cloudCall(method: string, path: string, body?: object): Promise<Record<string, unknown>>;
   until(what: string, holds: () => boolean, timeoutMs: number): Promise<number>;
   close(): Promise<void>;
 }
+
+export interface StartOptions {
+  readonly token?: string;
+  readonly ip?: string;
+  readonly place?: VipPlace;
+  readonly serverId?: number;
+  /** What it calls itself in the election. */
+  readonly hostname?: string;
+}
+
+/** The recorder's stand-in answered, and had done it. */
+const AT_ONCE = { assign: [0, 0], unassign: [0, 0], network: [0, 0] } as const;
 
 const NAMES = ['cp-1', 'cp-2', 'cp-3'];
 const TOKEN = 'a'.repeat(64);
@@ -86,6 +105,22 @@ export async function startStage(part: EtcdPart, speed: number): Promise<Stage> 
     return found;
   };
 
+  const tell =
+    (by: string) =>
+    (line: string): void =>
+      void log.push({ by, line, at: systemClock.now() });
+  const cloudOf = (name: string, options: StartOptions): HcloudOptions => ({
+    cloudUrl: door.url,
+    token: options.token ?? TOKEN,
+    serverId: options.serverId ?? serverId(name),
+    ip: options.ip ?? floatingIP.ip,
+    userAgent: `Talos/v1.13.9 hcloud-go/2.36.0 node/${name}`,
+    clock: systemClock,
+    random: systemRandom,
+    retryBaseMs: 1_000 / speed,
+    log: tell(name),
+  });
+
   return {
     holders,
     requests,
@@ -96,35 +131,37 @@ export async function startStage(part: EtcdPart, speed: number): Promise<Stage> 
     serverId,
     start(name, options = {}) {
       const ip = options.ip ?? floatingIP.ip;
-      const tell = (line: string): void => void log.push({ by: name, line, at: systemClock.now() });
       const operator = startVipOperator(
         { link: 'enp1s0', ip, kind: 'hcloud', form: 'document' },
         {
           clock: systemClock,
-          hostname: name,
+          hostname: options.hostname ?? name,
           sessionTtlSeconds: Math.max(2, Math.ceil(60 / speed)),
           retryMs: 1_000 / speed,
           etcd: () => harness.clientOf(memberOf(name).address, harness.tls, 10_000),
-          handler: createHcloudHandler({
-            cloudUrl: door.url,
-            token: options.token ?? TOKEN,
-            serverId: serverId(name),
-            ip,
-            userAgent: `Talos/v1.13.9 hcloud-go/2.36.0 node/${name}`,
-            clock: systemClock,
-            random: systemRandom,
-            retryBaseMs: 1_000 / speed,
-            log: tell,
-          }),
+          handler: createHcloudHandler(cloudOf(name, options), options.place),
           ready: async () => {},
           revokesLeases: true,
           claim: async () => void holders.add(name),
           unclaim: async () => void holders.delete(name),
-          log: tell,
+          log: tell(name),
         },
       );
       operators.push(operator);
       return operator;
+    },
+    place: (name, options = {}) => findPlace(cloudOf(name, options), new AbortController().signal),
+    async clear() {
+      fault = undefined;
+      await Promise.all(operators.splice(0).map((operator) => operator.stop('cancelled')));
+      holders.clear();
+      requests.length = 0;
+      log.length = 0;
+    },
+    async fillPages() {
+      for (let n = 0; n < 50; n += 1) {
+        await cloudCall('POST', '/floating_ips', { type: 'ipv4', home_location: 'fsn1', name: `other-${n}` });
+      }
     },
     fault(next) {
       fault = next;
@@ -173,6 +210,7 @@ function openCloud(fabric: Fabric): Promise<Cloud> {
       routed: nothing,
     },
     network: { name: 'private', ipRange: '10.0.0.0/16' },
+    knobs: { delays: { ...DEFAULT_KNOBS.delays, ...AT_ONCE }, quotas: { floatingIPs: 200 } },
   });
 }
 
