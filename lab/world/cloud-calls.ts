@@ -41,7 +41,11 @@ export function createCloudCalls(ports: CloudCallPorts): CloudCalls {
     });
     const answer = (response.status === 204 ? {} : await response.json()) as Answer;
     if (answer.error !== undefined)
-      throw refused(`${method} ${path}`, `${answer.error.message} (${answer.error.code})`);
+      throw refused(
+        `${method} ${path}`,
+        `${answer.error.message} (${answer.error.code})`,
+        response.status >= 500 ? undefined : HINTS[answer.error.code],
+      );
     return answer;
   };
 
@@ -67,11 +71,19 @@ export function createCloudCalls(ports: CloudCallPorts): CloudCalls {
   };
 }
 
-const refused = (what: string, why: string): Failure =>
+/** What a person does about it, by the API's code. */
+const HINTS: Readonly<Record<string, string>> = {
+  locked: 'Another action still runs on it, a boot for example: run the same command again in a moment.',
+  protected: 'It is protected: lift that with `hcloud server disable-protection NAME delete rebuild`.',
+  rate_limit_exceeded: "The project's budget of requests is used up: it fills again by one a second.",
+  unauthorized: "A fault has revoked the lab's own token: see `fairlead lab fault show`.",
+};
+
+const refused = (what: string, why: string, next?: string): Failure =>
   new Failure({
     code: 'lab-cloud-refused',
     what: `The lab's cloud refused: ${what}`,
     why,
     state: 'The lab stands as it did before this call.',
-    next: 'See `fairlead lab info` and `fairlead lab requests`.',
+    next: next ?? 'See `fairlead lab info` and `fairlead lab requests`.',
   });
