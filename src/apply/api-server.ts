@@ -33,7 +33,12 @@ export const shake = (run: Run, { address, port }: ApiServer): Promise<Handshake
 export async function awaitNewApiServer(
   run: Run,
   server: ApiServer,
-  before: { readonly serial: string | undefined; readonly watch: RestartWatch },
+  before: {
+    readonly serial: string | undefined;
+    readonly watch: RestartWatch;
+    /** Whether a new certificate is to come: for changed arguments alone Talos makes none. */
+    readonly reissues: boolean;
+  },
   names: readonly string[],
 ): Promise<readonly string[]> {
   const { clock } = run.systems;
@@ -56,14 +61,14 @@ export async function awaitNewApiServer(
       }
       const served = [...shaken.dnsNames, ...shaken.ipAddresses];
       const missing = names.filter((name) => !covers(served, name));
-      if (shaken.serial === before.serial || missing.length > 0 || !shaken.trusted) {
+      if ((before.reissues && shaken.serial === before.serial) || missing.length > 0 || !shaken.trusted) {
         last = `certificate ${shaken.serial}${missing.length > 0 ? ` without ${missing.join(', ')}` : ' as before'}`;
         return undefined;
       }
       servedSince ??= clock.now();
       const restarted = before.watch.ended || seenDown || clock.now() - servedSince > TIMINGS.noRestartMs;
       if (!restarted) {
-        last = `new certificate served, the old process still runs`;
+        last = 'the certificate is as it should be, the old process still runs';
         return undefined;
       }
       const trouble = await readyInARow(run, server);

@@ -5,7 +5,7 @@ import { EXIT, Failure } from '../base/failure.ts';
 import type { Redacted } from '../base/redacted.ts';
 import type { Operation, Subject } from '../journal/entries.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
-import { lastUndertaking, readRuns } from '../journal/runs.ts';
+import { type JournalRun, lastUndertaking, readRuns } from '../journal/runs.ts';
 import { sealFor, type Seal } from '../journal/seal.ts';
 import { secretStore } from '../journal/secret-store.ts';
 import { folderStore, type JournalStore } from '../journal/store.ts';
@@ -48,7 +48,7 @@ export function journalStore(
 }
 
 /** What fits into nobody else's hands: the key for the journal, before anything else. */
-export function sealOf({ systems, loaded }: Pick<Ports, 'systems' | 'loaded'>, snapshot: SnapshotWish): Promise<Seal> {
+function sealOf({ systems, loaded }: Pick<Ports, 'systems' | 'loaded'>, snapshot: SnapshotWish): Promise<Seal> {
   const { recipients, identity } = loaded.journal;
   if (loaded.stateDir === undefined && recipients.length === 0) {
     throw refused(
@@ -95,34 +95,51 @@ export async function lockFor(
   return lock;
 }
 
-/** Opens the journal of a run and keeps in it what stands before the first change. */
-export async function recordBefore(
+/** What a run has from its beginning on. */
+export interface Begun {
+  readonly journal: Journal;
+  readonly seal: Seal;
+  /** Runs that were cut short and belong to the same undertaking. */
+  readonly before: readonly JournalRun[];
+  readonly lock: Lock | undefined;
+  readonly snapshot: Snapshot | undefined;
+}
+
+/** The key for the journal, and the journal's first line: what cannot be written is found before anything else is done. */
+export async function begin(
   ports: Ports,
   seen: Seen,
   operation: Operation,
-  given: { readonly seal: Seal; readonly safeguards: Safeguards },
-): Promise<{ readonly journal: Journal; readonly snapshot: Snapshot | undefined }> {
+  safeguards: Safeguards,
+): Promise<Pick<Begun, 'journal' | 'seal' | 'before'>> {
   const { systems, loaded } = ports;
-  const { seal, safeguards } = given;
+  const seal = await sealOf(ports, safeguards.snapshot);
   const store = journalStore(ports, seen.observation);
-  const undertaking = lastUndertaking(readRuns(await store.lines().catch(() => '')));
-  const changes = changesOf(seen.plan);
+  const before = lastUndertaking(readRuns(await store.lines().catch(() => '')));
   const journal = await openJournal(
     { store, seal, clock: systems.clock },
     {
       operation,
       cluster: loaded.config.name,
       ca: sha256(systems.kubeContext.ca.trim()),
-      changes: changes.map((change) => change.id),
+      changes: changesOf(seen.plan).map((change) => change.id),
     },
   );
-  if (safeguards.withoutLock !== undefined)
-    await journal.append({ kind: 'lock-left-out', reason: safeguards.withoutLock });
-  for (const { subject, text } of originalsOf(seen.observation, changes)) await journal.original(subject, text);
-  return {
-    journal,
-    snapshot: await snapshotFor(ports, seen, journal, { seal, undertaking, wish: safeguards.snapshot }),
-  };
+  const { withoutLock } = safeguards;
+  if (withoutLock !== undefined) await journal.append({ kind: 'lock-left-out', reason: withoutLock });
+  return { journal, seal, before };
+}
+
+/** Keeps the bytes of everything that will be changed, and a snapshot of etcd where a control plane will be. */
+export async function keepBefore(
+  ports: Ports,
+  seen: Seen,
+  { journal, seal, before }: Pick<Begun, 'journal' | 'seal' | 'before'>,
+  safeguards: Safeguards,
+): Promise<Snapshot | undefined> {
+  for (const { subject, text } of originalsOf(seen.observation, changesOf(seen.plan)))
+    await journal.original(subject, text);
+  return snapshotFor(ports, seen, journal, { seal, undertaking: before, wish: safeguards.snapshot });
 }
 
 const touchesControlPlanes = (changes: readonly Change[]): boolean =>
@@ -132,7 +149,7 @@ async function snapshotFor(
   { systems, loaded, reporter, signal }: Ports,
   { observation, plan }: Seen,
   journal: Journal,
-  given: { readonly seal: Seal; readonly undertaking: ReturnType<typeof lastUndertaking>; readonly wish: SnapshotWish },
+  given: { readonly seal: Seal; readonly undertaking: readonly JournalRun[]; readonly wish: SnapshotWish },
 ): Promise<Snapshot | undefined> {
   const { wish } = given;
   if (!touchesControlPlanes(changesOf(plan))) return undefined;

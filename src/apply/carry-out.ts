@@ -1,11 +1,10 @@
 import { assertNever, Failure } from '../base/failure.ts';
-import { findAddress, wantedEndpoint } from '../model/address.ts';
 import { controlPlanes } from '../model/cluster.ts';
 import { endpointUrl } from '../model/endpoint.ts';
 import { valueOf } from '../model/fact.ts';
 import type { Change } from '../model/plan.ts';
-import { assignAddress, protectAddress, reserveAddress } from './cloud.ts';
-import { writeKubeconfig, writeRepositoryFile, writeTalosconfig } from './consumers.ts';
+import { assignAddress, protectAddress, releaseAddress, reserveAddress } from './cloud.ts';
+import { restoreFile, writeKubeconfig, writeRepositoryFile, writeTalosconfig } from './consumers.ts';
 import type { Seen } from './look-again.ts';
 import { changeNode } from './node-config.ts';
 import type { Run } from './run.ts';
@@ -23,38 +22,37 @@ export async function carryOut(run: Run, { observation }: Seen, change: Change):
     case 'node-config': {
       const node = observation.nodes.find((n) => n.name === action.node);
       const port = (node === undefined ? undefined : valueOf(node.config))?.apiServerPort ?? 6443;
-      const ip = addressOf(run, observation);
-      if (action.step === 'vip' && ip === undefined) throw noAddress();
-      const evidence = await changeNode(run, change, action, port, ip ?? '');
-      if (action.step === 'vip' && ip !== undefined) probeAlso(run, ip);
+      // The last entry goes: from here on nobody is to reach the address any more, and that is no gap.
+      if (action.step === 'vip-out' && action.others === 0 && run.probed.delete('endpoint'))
+        run.prober.removeTarget('endpoint');
+      const evidence = await changeNode(run, change, action, port);
+      if (action.step === 'vip' && action.vip !== undefined) probeAlso(run, action.vip);
       return evidence;
     }
     case 'kubeconfig': {
-      const wanted = wantedEndpoint(observation.cloud, run.loaded);
       const [plane] = controlPlanes(observation).filter((node) => node.address !== undefined);
-      if (wanted === undefined || plane?.address === undefined) throw noAddress();
-      return writeKubeconfig(run, action, wanted.url, plane.address);
+      if (plane?.address === undefined) throw noControlPlane();
+      return writeKubeconfig(run, action, plane.address);
     }
     case 'talosconfig':
       return writeTalosconfig(run, action);
     case 'repository-file':
       return writeRepositoryFile(run, action);
+    case 'restore-file':
+      return restoreFile(run, action);
+    case 'release-address':
+      return releaseAddress(run, action);
     default:
       return assertNever(action);
   }
 }
 
-const addressOf = (run: Run, observation: Seen['observation']): string | undefined => {
-  const state = findAddress(observation.cloud, run.loaded);
-  return state.kind === 'found' ? state.floatingIP.ip : undefined;
-};
-
-const noAddress = (): Failure =>
+const noControlPlane = (): Failure =>
   new Failure({
-    code: 'address-gone',
+    code: 'no-control-plane',
     exit: 4,
-    what: 'The address is not there any more',
-    why: 'it was planned with, and the cloud does not list it now',
+    what: 'No control plane has an address of its own',
+    why: 'it was planned with, and is not listed now',
     state: 'This change was not made; those before it stand.',
     next: 'Run `fairlead plan`.',
   });

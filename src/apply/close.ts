@@ -1,4 +1,5 @@
 import { textOf } from '../base/failure.ts';
+import type { Operation } from '../journal/entries.ts';
 import type { Evidence } from '../journal/evidence.ts';
 import { valueOf } from '../model/fact.ts';
 import type { Verification } from '../model/finding.ts';
@@ -8,6 +9,7 @@ import { PROBE } from './prepare.ts';
 import type { Run } from './run.ts';
 
 interface Parts {
+  readonly operation: Operation;
   readonly first: Observation;
   readonly last: Observation | undefined;
   readonly startedAt: Date;
@@ -18,13 +20,15 @@ interface Parts {
 /** The record of a run out of what was seen. `survived`: complete, sound at the end, and no token refused on the way. */
 export function evidenceOf(run: Run, parts: Parts): Evidence {
   const report = run.prober.report();
-  const good =
-    parts.verification !== undefined && parts.verification.verdict !== 'broken' && report.tokensRefused === 0;
+  // After an undo the cluster is not as the configuration asks for, and that is what was wanted.
+  const sound = parts.operation !== 'apply' || (parts.verification?.verdict ?? 'broken') !== 'broken';
+  const good = sound && report.tokensRefused === 0;
   const versions = parts.first.nodes.map((node) => [node.name, valueOf(node.talosVersion) ?? 'unknown'] as const);
   const kubeconfig = kubeconfigDigests(parts);
   return {
     apiVersion: 'fairlead/v1alpha1',
     kind: 'Evidence',
+    operation: parts.operation,
     cluster: run.loaded.config.name,
     startedAt: parts.startedAt.toISOString(),
     endedAt: run.systems.clock.wall().toISOString(),

@@ -41,6 +41,18 @@ export async function assignAddress(
   throw missing(`Floating IP ${action.ip} was not assigned`, `the cloud says server ${now?.server ?? 'none'}`);
 }
 
+/** Gives the address back for good: asked for by its name, and only when nothing of the cluster names it any more. */
+export async function releaseAddress(
+  run: Run,
+  action: Extract<Action, { kind: 'release-address' }>,
+): Promise<readonly string[]> {
+  const hetzner = run.systems.hetzner(run.loaded.hetznerToken);
+  await hetzner.setProtection(action.id, false, run.signal);
+  await hetzner.unassign(action.id, run.signal);
+  await hetzner.deleteFloatingIP(action.id, run.signal);
+  return [`floating IP ${action.id} (${action.ip}) is released`];
+}
+
 async function protectedEvidence(run: Run, id: number): Promise<readonly string[]> {
   const now = await run.systems.hetzner(run.loaded.hetznerToken).floatingIP(id, run.signal);
   if (now?.protected === true) return [`floating IP ${id} is ${now.ip}, delete protection on`];

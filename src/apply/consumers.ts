@@ -11,9 +11,9 @@ import type { Run } from './run.ts';
 export async function writeKubeconfig(
   run: Run,
   action: Extract<Action, { kind: 'kubeconfig' }>,
-  wantedUrl: string,
   node: string,
 ): Promise<readonly string[]> {
+  const { url: wantedUrl } = action;
   run.kubeconfig ??= await fetchKubeconfig(run.systems, node, wantedUrl, run.signal);
   const { files } = run.systems;
   const text = await guarded(action.file, async () => {
@@ -47,6 +47,26 @@ export async function writeRepositoryFile(
 ): Promise<readonly string[]> {
   await guarded(action.file, () => run.systems.files.write(action.file, action.content.reveal(), 0o644));
   return [`${action.file} is ${sha256(action.content.reveal()).slice(0, 12)}`];
+}
+
+/** Puts a file back as it was, unless somebody has changed it since. */
+export async function restoreFile(
+  run: Run,
+  action: Extract<Action, { kind: 'restore-file' }>,
+): Promise<readonly string[]> {
+  const { files } = run.systems;
+  await guarded(action.file, async () => {
+    const existing = await files.read(action.file);
+    if (existing === undefined || sha256(existing) !== action.sha256Before)
+      throw new Error('it was changed since the plan');
+    if (action.content === undefined) await files.remove(action.file);
+    else await files.write(action.file, action.content.reveal(), 0o644);
+  });
+  return [
+    action.content === undefined
+      ? `${action.file} is gone, as before`
+      : `${action.file} is ${sha256(action.content.reveal()).slice(0, 12)}, as before`,
+  ];
 }
 
 async function guarded<T>(file: string, write: () => Promise<T>): Promise<T> {

@@ -1,13 +1,11 @@
 import type { LoadedConfig } from '../config/loaded.ts';
 import { observeConsumers } from '../consumers/observe.ts';
-import { findAddress } from '../model/address.ts';
 import type { Observation } from '../model/observation.ts';
 import type { Change, Plan } from '../model/plan.ts';
 import { observe } from '../observe/observe.ts';
 import type { Systems } from '../observe/systems.ts';
-import { type GateCheck, gateChecks, isOpen } from '../plan/gates.ts';
-import { makePlan } from '../plan/plan.ts';
-import { proofChecks } from '../plan/proof.ts';
+import { type GateCheck, isOpen } from '../plan/gates.ts';
+import type { Planner } from '../plan/planner.ts';
 import { TIMINGS } from './timings.ts';
 
 export interface Seen {
@@ -15,21 +13,22 @@ export interface Seen {
   readonly plan: Plan;
 }
 
-interface Ports {
+export interface Ports {
   readonly systems: Systems;
   readonly loaded: LoadedConfig;
   readonly signal: AbortSignal | undefined;
+  readonly planner: Planner;
   /** Gates that were judged once, at the beginning of the run. */
   readonly standing?: readonly GateCheck[];
 }
 
-export async function lookAgain({ systems, loaded, signal }: Ports, earlier?: Observation): Promise<Seen> {
-  const observation = await observe(systems, loaded, signal, earlier);
-  return { observation, plan: makePlan(observation, loaded) };
+export async function lookAgain({ systems, loaded, signal, planner }: Ports, earlier?: Observation): Promise<Seen> {
+  const observation = await observe(systems, loaded, signal, earlier, planner.probes);
+  return { observation, plan: planner.plan(observation, loaded) };
 }
 
 /** Refusals that pass by themselves while something just restarts or an address just moves. */
-const PASSING: ReadonlySet<string> = new Set(['gate-closed-for-now', 'address-claimed-twice']);
+const PASSING: ReadonlySet<string> = new Set(['gate-closed-for-now', 'address-claimed-twice', 'retreat-endpoint-dead']);
 /** In the middle of a run, whose nodes all answered before, also a single answer that did not come. */
 const PASSING_MIDWAY: ReadonlySet<string> = new Set([
   ...PASSING,
@@ -42,13 +41,14 @@ const PASSING_MIDWAY: ReadonlySet<string> = new Set([
 const FRESH_MS = 5_000;
 
 /** After a file was written nothing else has moved: only the files are read again, while the rest is a moment old. */
-export async function lookAtFiles({ systems, loaded, signal }: Ports, earlier: Observation): Promise<Seen> {
+export async function lookAtFiles(ports: Ports, earlier: Observation): Promise<Seen> {
+  const { systems, loaded, signal, planner } = ports;
   signal?.throwIfAborted();
   const now = systems.clock.wall();
-  if (now.getTime() - Date.parse(earlier.at) > FRESH_MS) return lookAgain({ systems, loaded, signal }, earlier);
+  if (now.getTime() - Date.parse(earlier.at) > FRESH_MS) return lookAgain(ports, earlier);
   const consumers = await observeConsumers(systems.files, loaded, systems.kubeContext.ca, now);
   const observation = { ...earlier, consumers };
-  return { observation, plan: makePlan(observation, loaded) };
+  return { observation, plan: planner.plan(observation, loaded) };
 }
 
 const onlyPassing = (plan: Plan, passing: ReadonlySet<string>): boolean =>
@@ -73,25 +73,16 @@ export async function settle(
   return now;
 }
 
-/**
- * What must hold right before a change: for a node, all gates; from phase 5 on, where the endpoint is written down anywhere, also the
- * proof of the address.
- */
-export function checksBefore(
+/** What the planner asks for, and for a node also the gates that were judged at the beginning. */
+const checksBefore = (
+  { planner, loaded, standing = [] }: Ports,
   change: Change,
   phase: number,
   observation: Observation,
-  { loaded, standing = [] }: Pick<Ports, 'loaded' | 'standing'>,
-): readonly GateCheck[] {
-  const { action } = change;
-  const gates =
-    action.kind === 'node-config'
-      ? [...gateChecks(observation, action.role === 'control-plane' ? action.node : undefined), ...standing]
-      : [];
-  const address = findAddress(observation.cloud, loaded);
-  const proof = phase >= 5 && address.kind === 'found' ? proofChecks(observation, address.floatingIP) : [];
-  return [...gates, ...proof];
-}
+): readonly GateCheck[] => [
+  ...planner.checks(change, phase, observation, loaded),
+  ...(change.action.kind === 'node-config' ? standing : []),
+];
 
 /** Waits for the checks before a change; gives the last look and the checks as they then stand. */
 export async function awaitChecks(
@@ -105,7 +96,7 @@ export async function awaitChecks(
   let now = seen;
   for (;;) {
     const next = phaseOf(now.plan);
-    const checks = next === undefined ? [] : checksBefore(next.change, next.phase, now.observation, ports);
+    const checks = next === undefined ? [] : checksBefore(ports, next.change, next.phase, now.observation);
     if (isOpen(checks) || clock.now() >= deadline) return { seen: now, checks };
     waiting(checks.find((check) => check.verdict !== 'open')?.name ?? 'the gates');
     await clock.sleep(TIMINGS.lookEveryMs, ports.signal);

@@ -9,6 +9,7 @@ import { watchRestart } from './restart-watch.ts';
 import type { Run } from './run.ts';
 import { TIMINGS } from './timings.ts';
 import { awaitVip } from './vip.ts';
+import { awaitVipElsewhere } from './vip-out.ts';
 
 type NodeAction = Extract<Action, { kind: 'node-config' }>;
 
@@ -18,7 +19,6 @@ export async function changeNode(
   change: Change,
   action: NodeAction,
   apiServerPort: number,
-  ip: string,
 ): Promise<readonly string[]> {
   const talos = run.systems.talos(action.address);
   await stillThere(run, talos, change, action);
@@ -26,9 +26,12 @@ export async function changeNode(
     await send(run, talos, action);
     return [...(await readBack(run, talos, action)), ...(await awaitWorker(run, talos, action))];
   }
-  if (action.step === 'vip') {
+  if (action.vip !== undefined) {
     await send(run, talos, action);
-    return [...(await readBack(run, talos, action)), ...(await awaitVip(run, action, ip))];
+    const written = await readBack(run, talos, action);
+    const settled =
+      action.step === 'vip-out' ? awaitVipElsewhere(run, action, action.vip) : awaitVip(run, action, action.vip);
+    return [...written, ...(await settled)];
   }
   const server: ApiServer = { node: action.node, address: action.address, port: apiServerPort };
   const [before, watch] = await Promise.all([
@@ -40,10 +43,13 @@ export async function changeNode(
     const written = await readBack(run, talos, action);
     run.reporter.report({
       kind: 'waiting',
-      what: `the API server of ${action.node} to serve the new certificate and be ready`,
+      what: `the API server of ${action.node} to serve ${action.reissues ? 'the new' : 'its'} certificate and be ready`,
     });
     const serial = before.kind === 'served' ? before.serial : undefined;
-    return [...written, ...(await awaitNewApiServer(run, server, { serial, watch }, action.names))];
+    return [
+      ...written,
+      ...(await awaitNewApiServer(run, server, { serial, watch, reissues: action.reissues }, action.names)),
+    ];
   } finally {
     watch.close();
   }

@@ -21,6 +21,26 @@ export async function awaitVip(run: Run, action: NodeAction, ip: string): Promis
     what: `exactly one claim of ${ip}, the cloud's route and a probe through it to agree`,
   });
   const operator = await awaitOperator(run, action, ip);
+  const settled = await awaitSettled(run, ip);
+  if (settled.kind === 'settled') return [...operator, ...settled.evidence];
+  throw new Failure({
+    code: 'vip-not-settled',
+    what: `The address ${ip} did not come up after the change on ${action.node}`,
+    why: `${settled.last} (waited ${TIMINGS.vipMs / 1000} s)`,
+    state: `The VIP entry is on ${action.node}; the endpoint of the cluster was not changed, clients are as they were.`,
+    next: `Look at Talos' own words (talosctl -n ${action.address} dmesg | grep -i vip): a wrong token or another project shows there. Then run fairlead verify.`,
+  });
+}
+
+/** Waits until exactly one control plane has the address, the cloud routes it there, and `/readyz` through it is good. */
+export async function awaitSettled(
+  run: Run,
+  ip: string,
+  /** A control plane that must not be the one. */
+  not?: string,
+): Promise<
+  { readonly kind: 'settled'; readonly evidence: readonly string[] } | { readonly kind: 'late'; readonly last: string }
+> {
   const hetzner = run.systems.hetzner(run.loaded.hetznerToken);
   const { port } = run.loaded.config.endpoint;
   const through = contextAt(run.systems.kubeContext, ip, port);
@@ -38,6 +58,10 @@ export async function awaitVip(run: Run, action: NodeAction, ip: string): Promis
         claims.length === 0
           ? `no control plane has ${ip} on a link`
           : `${claims.map((p) => p.name).join(' and ')} have ${ip}`;
+      return undefined;
+    }
+    if (claims[0]?.name === not) {
+      last = `${not} still has ${ip} on a link`;
       return undefined;
     }
     const answer = await run.systems.ready(through, '/readyz', { timeoutMs: 2_000 });
@@ -64,21 +88,14 @@ export async function awaitVip(run: Run, action: NodeAction, ip: string): Promis
       `${claims[0]?.name} has ${ip} on a link, the cloud routes it there (server ${assigned}), /readyz through it answers 200`,
     ];
   });
-  if (evidence !== undefined) return [...operator, ...evidence];
-  throw new Failure({
-    code: 'vip-not-settled',
-    what: `The address ${ip} did not come up after the change on ${action.node}`,
-    why: `${last} (waited ${TIMINGS.vipMs / 1000} s)`,
-    state: `The VIP entry is on ${action.node}; the endpoint of the cluster was not changed, clients are as they were.`,
-    next: `Look at Talos' own words (talosctl -n ${action.address} dmesg | grep -i vip): a wrong token or another project shows there. Then run fairlead verify.`,
-  });
+  return evidence === undefined ? { kind: 'late', last } : { kind: 'settled', evidence };
 }
 
 const none = { kind: 'unknown', why: 'not asked', source: 'hetzner' } as const;
 const EMPTY_CLOUD = { servers: none, floatingIPs: none, locations: none, token: none, nodeToken: undefined } as const;
 
 /** Control planes that have the address on a link, asked side by side. */
-async function claimsOf(run: Run, ip: string): Promise<Plane[]> {
+export async function claimsOf(run: Run, ip: string): Promise<Plane[]> {
   const answers = await Promise.all(
     run.planes.map(async (plane) => {
       const links = await patiently(run, () => observeLinks(run.systems.talos(plane.address), run.signal));

@@ -4,6 +4,7 @@ import { configRoutes, initCommand } from './commands/config.ts';
 import { applyCommand, planCommand, statusCommand, verifyCommand } from './commands/cluster.ts';
 import { kubeconfigCommand, talosconfigCommand } from './commands/credentials.ts';
 import { historyRoutes } from './commands/history.ts';
+import { removeCommand, undoCommand } from './commands/retreat.ts';
 import type { CliContext } from './context.ts';
 import { labRoutes } from './lab/routes.ts';
 
@@ -12,6 +13,8 @@ export const routes = buildRouteMap({
     init: initCommand,
     plan: planCommand,
     apply: applyCommand,
+    undo: undoCommand,
+    remove: removeCommand,
     verify: verifyCommand,
     status: statusCommand,
     history: historyRoutes,

@@ -49,7 +49,6 @@ export async function loadConfig(ports: LoadPorts, given: string | undefined): P
   const talosconfig = await resolve('talos.config', config.talos.config);
   const kubeconfig = await resolve('kubernetes.kubeconfig', config.kubernetes.kubeconfig);
   const { identity: key } = config.journal;
-  const identity = key === undefined ? undefined : await resolve('journal.identity', key);
   return {
     file,
     config,
@@ -60,7 +59,7 @@ export async function loadConfig(ports: LoadPorts, given: string | undefined): P
     stateDir: config.state === 'cluster' ? undefined : absolute(config.state),
     journal: {
       recipients: config.journal.recipients,
-      identity: identity === undefined ? undefined : new Redacted(identity.text),
+      identity: key === undefined ? undefined : async () => new Redacted((await resolve('journal.identity', key)).text),
     },
     consumers: {
       kubeconfig: config.consumers.kubeconfig.map((c) => ({ file: absolute(c.file), context: c.context })),

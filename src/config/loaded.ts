@@ -13,7 +13,11 @@ export interface LoadedConfig {
   readonly kubeconfig: { readonly text: Redacted; readonly source: string };
   /** undefined where the state is kept in the cluster itself. */
   readonly stateDir: string | undefined;
-  readonly journal: { readonly recipients: readonly string[]; readonly identity: Redacted | undefined };
+  /** The identity is read when something has to be opened: who only applies need not have it. */
+  readonly journal: {
+    readonly recipients: readonly string[];
+    readonly identity: (() => Promise<Redacted>) | undefined;
+  };
   readonly consumers: {
     readonly kubeconfig: readonly { readonly file: string; readonly context: string | undefined }[];
     readonly talosconfig: readonly { readonly file: string; readonly context: string | undefined }[];

@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { writeAtomic } from '../base/files.ts';
 
@@ -12,6 +12,7 @@ export interface Files {
   /** As `write`, for what is too large to hold: nothing is there before all of it is. */
   writeStream(file: string, content: AsyncIterable<Uint8Array>, mode: number): Promise<void>;
   exists(file: string): Promise<boolean>;
+  remove(file: string): Promise<void>;
   append(file: string, line: string, mode: number): Promise<void>;
   makeFolder(folder: string, mode: number): Promise<void>;
 }
@@ -67,6 +68,7 @@ export const nodeFiles: Files = {
         throw error;
       },
     ),
+  remove: (file) => rm(file),
   append: (file, line, mode) => appendFile(file, line, { mode, flush: true }),
   async makeFolder(folder, mode) {
     await makeFolders(folder, mode);

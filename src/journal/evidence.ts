@@ -1,3 +1,4 @@
+import type { Operation } from './entries.ts';
 import type { Gaps } from '../probe/types.ts';
 
 /** One thing that happened, in order. */
@@ -13,6 +14,7 @@ export interface EvidenceStep {
 export interface Evidence {
   readonly apiVersion: 'fairlead/v1alpha1';
   readonly kind: 'Evidence';
+  readonly operation: Operation;
   readonly cluster: string;
   readonly startedAt: string;
   readonly endedAt: string;

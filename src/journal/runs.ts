@@ -17,6 +17,8 @@ export interface JournalRun {
     /** undefined: it was begun, and how it ended is not written: the run was killed there. */
     readonly ok: boolean | undefined;
     readonly evidence: readonly string[];
+    /** SHA-256 of what the step would write, where that was known when it began. */
+    readonly sha256After: string | undefined;
   }[];
   readonly snapshot:
     | { readonly place: string; readonly sha256: string; readonly bytes: number; readonly at: string }
@@ -68,7 +70,14 @@ function take(run: Open, line: JournalLine): void {
       run.snapshot = { place: line.place, sha256: line.sha256, bytes: line.bytes, at: line.at };
       return;
     case 'intent':
-      run.steps.push({ change: line.change, what: line.what, at: line.at, ok: undefined, evidence: [] });
+      run.steps.push({
+        change: line.change,
+        what: line.what,
+        at: line.at,
+        ok: undefined,
+        evidence: [],
+        sha256After: line.sha256After,
+      });
       return;
     case 'result': {
       const at = run.steps.findLastIndex((step) => step.change === line.change);

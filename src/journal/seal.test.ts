@@ -35,14 +35,14 @@ test('with recipients the configured identity opens it, another one does not, an
   const [identity, other] = [await generateX25519Identity(), await generateX25519Identity()];
   const config = {
     recipients: [await identityToRecipient(identity)],
-    identity: new Redacted(`# mine\n${identity}\n`),
+    identity: async () => new Redacted(`# mine\n${identity}\n`),
     stateDir: undefined,
   };
   const nowhere = ports({ HOME: home });
   const sealed = await (await sealFor(nowhere, config)).seal(secret);
   await expect(readFile(ownKeyFile({ HOME: home }) ?? '')).rejects.toThrow(/ENOENT/);
   expect((await openSealed(nowhere, config, sealed)).reveal()).toBe(secret.reveal());
-  const wrong = { ...config, identity: new Redacted(other) };
+  const wrong = { ...config, identity: async () => new Redacted(other) };
   await expect(openSealed(nowhere, wrong, sealed)).rejects.toMatchObject({ code: 'journal-key-wrong', exit: 4 });
 });
 

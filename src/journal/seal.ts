@@ -15,7 +15,7 @@ export interface SealConfig {
   /** age recipients (`age1…`) from the configuration; none means this user's own key, made on first use. */
   readonly recipients: readonly string[];
   /** The text of an age identity file, where the configuration names one. */
-  readonly identity: Redacted | undefined;
+  readonly identity: (() => Promise<Redacted>) | undefined;
   /** The state directory: the key must never lie in it. undefined where the state is kept in the cluster. */
   readonly stateDir: string | undefined;
 }
@@ -76,7 +76,8 @@ export async function openSealed(ports: SealPorts, config: SealConfig, sealed: s
   const decrypter = new Decrypter();
   const file = ownKeyFile(ports.env);
   const own = file === undefined ? undefined : await ports.files.read(file);
-  const identities = [...identitiesIn(config.identity?.reveal() ?? ''), ...identitiesIn(own ?? '')];
+  const configured = await config.identity?.();
+  const identities = [...identitiesIn(configured?.reveal() ?? ''), ...identitiesIn(own ?? '')];
   const where = `${config.identity === undefined ? '' : 'journal.identity, '}${file ?? 'no home folder'}`;
   const next = 'Point journal.identity at the age key of one of journal.recipients (file:PATH or env:NAME).';
   if (identities.length === 0)

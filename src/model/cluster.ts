@@ -15,6 +15,12 @@ export const bareAddress = (cidr: string): string => cidr.split('/')[0] ?? cidr;
 export const claims = (node: NodeObservation, ip: string): boolean =>
   (valueOf(node.links) ?? []).some((link) => bareAddress(link.address) === ip);
 
+/** How many other control planes have this VIP in their machine config. */
+export const otherVips = (observation: Observation, name: string, ip: string): number =>
+  controlPlanes(observation).filter(
+    (node) => node.name !== name && valueOf(node.config)?.vips.some((vip) => vip.ip === ip) === true,
+  ).length;
+
 /** Nodes that have the address on a link, and whether every node could be asked. */
 export function claimants(
   observation: Observation,

@@ -5,6 +5,12 @@ export type Disruption = 'none' | 'one-apiserver-restarts' | 'address-moves' | '
 
 export type PhaseNumber = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
 
+/**
+ * What a step does to a machine config: on the way to the endpoint (`names-and-issuer`, `vip`, `endpoint`), on the way back
+ * (`endpoint-back`, `vip-out`, `original`).
+ */
+export type NodeStep = 'names-and-issuer' | 'vip' | 'endpoint' | 'endpoint-back' | 'vip-out' | 'original';
+
 /** What a change does, in a form that the carrying-out understands. Secrets stay wrapped. */
 export type Action =
   | { readonly kind: 'reserve-address'; readonly name: string; readonly location: string }
@@ -12,7 +18,7 @@ export type Action =
   | { readonly kind: 'assign-address'; readonly id: number; readonly ip: string; readonly server: number }
   | {
       readonly kind: 'node-config';
-      readonly step: 'names-and-issuer' | 'vip' | 'endpoint';
+      readonly step: NodeStep;
       readonly node: string;
       readonly role: 'control-plane' | 'worker';
       readonly address: string;
@@ -20,8 +26,22 @@ export type Action =
       readonly text: Redacted;
       /** What the served certificate must cover afterwards; empty on workers. */
       readonly names: readonly string[];
+      /** Whether the API server gets a new certificate. Talos makes one for another name or endpoint, not for arguments alone. */
+      readonly reissues: boolean;
+      /** The VIP that the step is about. */
+      readonly vip?: string;
+      /** How many other control planes have that VIP: where it can go. */
+      readonly others: number;
     }
-  | { readonly kind: 'kubeconfig'; readonly file: string; readonly context: string | undefined }
+  | { readonly kind: 'kubeconfig'; readonly file: string; readonly context: string | undefined; readonly url: string }
+  | {
+      readonly kind: 'restore-file';
+      readonly file: string;
+      /** undefined: it was not there, and goes. */
+      readonly content: Redacted | undefined;
+      readonly sha256Before: string;
+    }
+  | { readonly kind: 'release-address'; readonly id: number; readonly ip: string; readonly name: string }
   | {
       readonly kind: 'talosconfig';
       readonly file: string;

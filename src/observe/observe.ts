@@ -28,6 +28,8 @@ export async function observe(
   loaded: LoadedConfig,
   signal?: AbortSignal,
   earlier?: Observation,
+  /** Endpoints to probe besides those that nodes have. */
+  probes: readonly string[] = [],
 ): Promise<Observation> {
   const look: Look = { clock: systems.clock, signal };
   const at = systems.clock.wall().toISOString();
@@ -55,7 +57,9 @@ export async function observe(
             ? unknown('not a URL', wanted.url)
             : known(probe, wanted.url, look.clock.wall().toISOString()),
         ),
-    ...current.filter((url) => url !== wanted?.url).map((url) => probeEndpoint(systems, look, url)),
+    ...[...new Set([...current, ...probes])]
+      .filter((url) => url !== wanted?.url)
+      .map((url) => probeEndpoint(systems, look, url)),
   ]);
   return {
     at,

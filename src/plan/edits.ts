@@ -32,6 +32,13 @@ export function vip(context: PlanContext, node: NodeObservation, version: string
 
 export const wantedEndpointText = (context: PlanContext, text: string): string => setEndpoint(text, context.wanted.url);
 
+/** Whether Talos makes a new certificate for the API server: it does for another endpoint and for other names, not for arguments alone. */
+export function reissues(before: string, after: string): boolean {
+  const [left, right] = [parseMachineConfig(before), parseMachineConfig(after)];
+  const names = ({ certSANs }: typeof left): string => (certSANs?.value ?? []).join('\n');
+  return left.endpoint?.value !== right.endpoint?.value || names(left) !== names(right);
+}
+
 /** What changes in a machine config, for people: changed lines with one line around them, every secret masked. */
 export function configDiff(node: string, before: string, after: string): string {
   const [shownBefore, shownAfter] = [redactMachineConfig(before), redactMachineConfig(after)];

@@ -16,7 +16,7 @@ import {
   WANTED,
   worker,
 } from '../model/observation.testing.ts';
-import { unknown } from '../model/fact.ts';
+import { unknown, valueOf } from '../model/fact.ts';
 import type { NodeObservation, Observation, RepositoryObservation } from '../model/observation.ts';
 import { type Change, changesOf, type Plan } from '../model/plan.ts';
 import { makePlan } from './plan.ts';
@@ -47,11 +47,28 @@ const loaded = loadedConfig();
 const ids = (plan: Plan): string[] => changesOf(plan).map((change) => change.id);
 const codes = (o: Observation, config = loaded): string[] => makePlan(o, config).refusals.map((r) => r.code);
 
+/** The address is with the next control plane that has the entry. */
+function handedOver(o: Observation, from: string, config: Redacted): Observation {
+  const heir = o.nodes.find((node) => node.name !== from && valueOf(node.config)?.vips.some((vip) => vip.ip === IP));
+  return {
+    ...o,
+    cloud: { ...o.cloud, floatingIPs: fact([floatingIP(heir?.server?.id ?? null)]) },
+    nodes: o.nodes.map((node) => {
+      const links = (valueOf(node.links) ?? []).filter((link) => link.address !== `${IP}/32`);
+      if (node.name === from) return { ...withText(node, config.reveal()), links: fact(links) };
+      return node.name === heir?.name
+        ? { ...node, links: fact([...links, { link: 'eth0', address: `${IP}/32` }]) }
+        : node;
+    }),
+  };
+}
+
 /** The world after a change has taken its effect, as far as a plan sees it. */
 function after(o: Observation, change: Change): Observation {
   const { action } = change;
   switch (action.kind) {
     case 'node-config':
+      if (action.step === 'vip-out') return handedOver(o, action.node, action.text);
       return {
         ...o,
         cloud:
@@ -94,6 +111,9 @@ function after(o: Observation, change: Change): Observation {
     case 'assign-address':
     case 'talosconfig':
       throw new Error(`not in this story: ${action.kind}`);
+    case 'restore-file':
+    case 'release-address':
+      throw new Error('not on the way there');
   }
 }
 
@@ -155,12 +175,15 @@ describe('the plan of a cluster whose endpoint is a node', () => {
       expect(now.refusals).toEqual([]);
       const [next] = changesOf(now);
       if (next === undefined) break;
-      expect(done).not.toContain(next.id);
       done.push(next.id);
       o = after(o, next);
     }
     expect(ids(makePlan(o, loaded))).toEqual([]);
-    expect(done).toHaveLength(15);
+    // The holder gives the address away before its API server restarts for the endpoint, and may have it again afterwards.
+    const holder = done.indexOf('node/cp-2/vip-out');
+    expect(done.slice(holder, holder + 3)).toEqual(['node/cp-2/vip-out', 'node/cp-2/endpoint', 'node/cp-2/vip']);
+    expect(done.slice(0, holder)).toEqual(expect.arrayContaining(['node/cp-1/endpoint', 'node/cp-3/endpoint']));
+    expect(done).toHaveLength(17);
     expect(makePlan(o, loaded).issuer.inForce).toBe(OLD);
 
     // A control plane made anew from the folder, by Talos' own rules of patching, needs nothing more.

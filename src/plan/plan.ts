@@ -55,7 +55,12 @@ export function makePlan(observation: Observation, loaded: LoadedConfig): Plan {
   ];
   const changesNodes = [nodes.names, nodes.vip, nodes.endpoint].some((list) => list.length > 0);
   const refusals = [...refusalsOf(context, changesNodes), ...nodes.refusals, ...repository.refusals];
-  const warnings = [...warningsOf(context, changesNodes), ...vipWarnings(context, nodes.vip), ...nameWarnings(context)];
+  const warnings = [
+    ...warningsOf(context, changesNodes),
+    ...nodes.warnings,
+    ...vipWarnings(context, nodes.vip),
+    ...nameWarnings(context),
+  ];
   return assemble(context, phases, refusals, warnings);
 }
 

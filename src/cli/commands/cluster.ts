@@ -1,11 +1,12 @@
 import { buildCommand } from '@stricli/core';
 import { EXIT, type ExitCode } from '../../base/failure.ts';
 import type { Plan } from '../../model/plan.ts';
-import { type CliContext, needsYes } from '../context.ts';
+import type { CliContext } from '../context.ts';
 import { type CommonFlags, commonFlags } from '../flags.ts';
-import { safeguardFlags, safeguardsOf } from '../safeguards.ts';
-import { type Printer, runCommand } from '../output.ts';
-import { type Looking, withCluster } from '../with-cluster.ts';
+import { type SafeguardFlags, safeguardFlags } from '../safeguards.ts';
+import { runCommand } from '../output.ts';
+import { endOf, optionsOf } from '../undertaking.ts';
+import { withCluster } from '../with-cluster.ts';
 
 interface PlanFlags extends CommonFlags {
   readonly detailedExitcode: boolean;
@@ -51,11 +52,8 @@ export const planCommand = buildCommand<PlanFlags, [], CliContext>({
   },
 });
 
-interface ApplyFlags extends CommonFlags {
+interface ApplyFlags extends CommonFlags, SafeguardFlags {
   readonly yes: boolean;
-  readonly snapshot?: string;
-  readonly noSnapshot?: string;
-  readonly withoutLock?: string;
 }
 
 export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
@@ -67,7 +65,15 @@ export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
         withCluster(
           this,
           flags,
-          (looking) => runApply(this, flags, printer, looking),
+          async ({ loaded, systems, signal }) => {
+            const { apply } = await import('../../apply/apply.ts');
+            printer.progress('Looking at the cloud, the nodes and the consumers …');
+            return endOf(
+              await apply(systems, loaded, await optionsOf(this, flags, printer, signal, 'apply')),
+              flags,
+              printer,
+            );
+          },
           'What was done stays done; what was not begun was not touched.',
         ),
       'What was done stays done and is in the journal; the step that was under way may or may not have happened.',
@@ -93,52 +99,6 @@ export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
     ].join('\n'),
   },
 });
-
-async function runApply(context: CliContext, flags: ApplyFlags, printer: Printer, looking: Looking): Promise<ExitCode> {
-  const [{ apply }, { renderPlan, planDocument }, { renderEvidence }, { progressLine }] = await Promise.all([
-    import('../../apply/apply.ts'),
-    import('../render/plan.ts'),
-    import('../render/evidence.ts'),
-    import('../render/progress.ts'),
-  ]);
-  const { loaded, systems, signal } = looking;
-  const show = (plan: Plan): void => printer.text(renderPlan(plan, { paint: printer.paint, verbose: flags.verbose }));
-  printer.progress('Looking at the cloud, the nodes and the consumers …');
-  const result = await apply(systems, loaded, {
-    signal,
-    reporter: {
-      report: (event) => {
-        const line = progressLine(event, flags.verbose, printer.paintProgress);
-        if (line !== undefined) printer.progress(line);
-      },
-    },
-    confirm: async (plan) => {
-      show(plan);
-      if (flags.yes) return true;
-      if (!context.interactive) throw needsYes('apply');
-      return context.confirm('Make these changes?');
-    },
-    safeguards: safeguardsOf(context, flags),
-  });
-  switch (result.kind) {
-    case 'nothing-to-do':
-      printer.text('nothing to do');
-      printer.json({ kind: 'Applied', result: 'nothing-to-do', endpoint: result.plan.endpoint.wanted ?? null });
-      return EXIT.done;
-    case 'refused':
-      show(result.plan);
-      printer.json(planDocument(result.plan));
-      return EXIT.refused;
-    case 'declined':
-      printer.text('Nothing was changed.');
-      printer.json({ kind: 'Applied', result: 'declined' });
-      return EXIT.failure;
-    case 'done':
-      printer.text(renderEvidence(result.evidence, result.evidenceFile, printer.paint));
-      printer.json({ ...result.evidence });
-      return result.evidence.verdict === 'survived' ? EXIT.done : EXIT.failure;
-  }
-}
 
 export const verifyCommand = buildCommand<CommonFlags, [], CliContext>({
   func(flags) {

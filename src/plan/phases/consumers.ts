@@ -30,7 +30,7 @@ function kubeconfigs(context: PlanContext): Change[] {
         effect: 'the file leads to the endpoint; foreign contexts are as they were',
         undo: 'Fetch a kubeconfig again after the endpoint was changed back.',
         disruption: 'none',
-        action: { kind: 'kubeconfig', file, context: name },
+        action: { kind: 'kubeconfig', file, context: name, url: context.wanted.url },
       },
     ];
   });

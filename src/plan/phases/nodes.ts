@@ -1,24 +1,27 @@
 import { Redacted } from '../../base/redacted.ts';
-import { workers } from '../../model/cluster.ts';
+import { removeVip } from '../../machine-config/edit/vip.ts';
+import { otherVips, workers } from '../../model/cluster.ts';
 import { sha256 } from '../../base/digest.ts';
 import { valueOf } from '../../model/fact.ts';
 import type { NodeConfig, NodeObservation } from '../../model/observation.ts';
-import type { Action, Change, Disruption, Refusal } from '../../model/plan.ts';
+import type { Change, Disruption, NodeStep, Refusal } from '../../model/plan.ts';
 import { type PlanContext, shown } from '../context.ts';
 import { publicLink } from '../../model/public-link.ts';
-import { configDiff, namesAndIssuer, vip, wantedEndpointText } from '../edits.ts';
+import { handOver } from '../handover.ts';
+import { configDiff, namesAndIssuer, reissues, vip, wantedEndpointText } from '../edits.ts';
 import { rollOrder } from '../roll-order.ts';
 
-type Step = Extract<Action, { kind: 'node-config' }>['step'];
+type Step = Extract<NodeStep, 'names-and-issuer' | 'vip' | 'endpoint' | 'vip-out'>;
 
 export interface NodePhases {
   readonly names: readonly Change[];
   readonly vip: readonly Change[];
   readonly endpoint: readonly Change[];
   readonly refusals: readonly Refusal[];
+  readonly warnings: readonly string[];
 }
 
-interface Readable {
+export interface Readable {
   readonly node: NodeObservation;
   readonly role: 'control-plane' | 'worker';
   readonly address: string;
@@ -33,22 +36,19 @@ interface Readable {
 export function nodePhases(context: PlanContext): NodePhases {
   const planes = rollOrder(context.observation, context.ip, context.floatingIP?.server ?? null);
   const list = [...planes, ...workers(context.observation)].flatMap((node) => readable(node) ?? []);
-  const names: Change[] = [];
-  const vips: Change[] = [];
-  const endpoints: Change[] = [];
+  const into: Lists = { names: [], vip: [], endpoint: [] };
   const refusals: Refusal[] = [];
+  const warnings: string[] = [];
+  const done = (node: NodeObservation): boolean => {
+    const item = readable(node);
+    return item !== undefined && withEntry(context, item) === item.config.text.reveal();
+  };
   for (const item of list) {
     try {
-      let text = item.config.text.reveal();
-      if (item.role === 'control-plane') {
-        text = step(context, item, 'names-and-issuer', text, namesAndIssuer(context, item.version, text), names);
-        // Without server or links there is a refusal of its own.
-        if (publicLink(item.node) === undefined && item.node.server !== undefined && item.node.links.kind === 'known') {
-          throw new Error(`no link of it carries its public address ${item.node.server.publicIPv4 ?? ''}`);
-        }
-        text = step(context, item, 'vip', text, vip(context, item.node, item.version, text), vips);
-      }
-      step(context, item, 'endpoint', text, wantedEndpointText(context, text), endpoints);
+      if (item.role === 'worker') {
+        const text = item.config.text.reveal();
+        step(context, item, 'endpoint', text, wantedEndpointText(context, text), into.endpoint);
+      } else warnings.push(...controlPlane(context, item, done, into));
     } catch (error) {
       refusals.push({
         code: 'machine-config',
@@ -58,10 +58,55 @@ export function nodePhases(context: PlanContext): NodePhases {
       });
     }
   }
-  return { names, vip: vips, endpoint: endpoints, refusals };
+  return { ...into, refusals, warnings };
 }
 
-function readable(node: NodeObservation): Readable | undefined {
+interface Lists {
+  readonly names: Change[];
+  readonly vip: Change[];
+  readonly endpoint: Change[];
+}
+
+/** The steps of one control plane, in the order in which they are safe; warnings where that order cannot be had. */
+function controlPlane(
+  context: PlanContext,
+  item: Readable,
+  done: (node: NodeObservation) => boolean,
+  into: Lists,
+): string[] {
+  // Without server or links there is a refusal of its own.
+  if (publicLink(item.node) === undefined && item.node.server !== undefined && item.node.links.kind === 'known') {
+    throw new Error(`no link of it carries its public address ${item.node.server.publicIPv4 ?? ''}`);
+  }
+  const now = item.config.text.reveal();
+  const named = namesAndIssuer(context, item.version, now);
+  const restarts = named !== now || wantedEndpointText(context, named) !== named;
+  const turn = context.provisional
+    ? ({ kind: 'none' } as const)
+    : handOver(context.observation, item.node, context.ip, restarts, done);
+  const away = turn.kind === 'before' || turn.kind === 'out';
+  // The entry leaves in the phase of the first restart, and comes back in that of the last.
+  const first = named === now ? into.endpoint : into.names;
+  let text = turn.kind === 'before' ? step(context, item, 'vip-out', now, removeVip(now, context.ip), first) : now;
+  text = step(context, item, 'names-and-issuer', text, namesAndIssuer(context, item.version, text), into.names);
+  if (!away) text = step(context, item, 'vip', text, vip(context, item.node, item.version, text), into.vip);
+  text = step(context, item, 'endpoint', text, wantedEndpointText(context, text), into.endpoint);
+  if (away) step(context, item, 'vip', text, vip(context, item.node, item.version, text), into.endpoint);
+  return turn.kind === 'not-safe'
+    ? [
+        `${item.node.name} holds the address and cannot hand it over first: ${turn.why}. The endpoint is away while its API server restarts, 10-40 s.`,
+      ]
+    : [];
+}
+
+/** The text of a control plane when all is done. */
+function withEntry(context: PlanContext, { node, version, config }: Readable): string {
+  const named = namesAndIssuer(context, version, config.text.reveal());
+  return wantedEndpointText(context, vip(context, node, version, named));
+}
+
+/** A node whose config, version and address are known; the others are refused apart. */
+export function readable(node: NodeObservation): Readable | undefined {
   const config = valueOf(node.config);
   const version = valueOf(node.talosVersion);
   if (config === undefined || version === undefined || node.address === undefined || node.role === 'unknown')
@@ -93,6 +138,9 @@ function step(context: PlanContext, item: Readable, kind: Step, before: string, 
       sha256Before: sha256(before),
       text: new Redacted(after),
       names: item.role === 'worker' ? [] : context.names,
+      reissues: item.role === 'control-plane' && reissues(before, after),
+      ...(kind === 'vip' || kind === 'vip-out' ? { vip: context.ip } : {}),
+      others: otherVips(context.observation, item.node.name, context.ip),
     },
   });
   return after;
@@ -151,6 +199,19 @@ const WORDS: Readonly<Record<Step, (context: PlanContext, item: Readable) => Wor
       'exactly one control plane has the address on a link, the cloud routes it there, a probe through it succeeds',
     undo: 'Apply the text as it was: the address moves to the next control plane, the last one leaves it unclaimed.',
     disruption: 'none',
+  }),
+  'vip-out': (context, { node }) => ({
+    what: shown(
+      context,
+      `Hand ${context.ip} over: take the VIP entry out of ${node.name} until its API server has restarted`,
+    ),
+    why: 'Talos keeps the address on a node whose API server restarts, and clients would be refused for as long. Handed over first, they lose a second.',
+    before: shown(context, `VIP ${context.ip}; ${node.name} holds the address`),
+    after: 'no VIP entry, until the restart is over',
+    precondition: GATES,
+    effect: 'another control plane has the address, the cloud routes it there, a probe through it succeeds',
+    undo: 'The entry goes back in as the last step of this node.',
+    disruption: 'address-moves',
   }),
   endpoint: (context, { node, role, config }) => ({
     what: shown(context, `Endpoint on ${node.name}: ${context.wanted.url}`),

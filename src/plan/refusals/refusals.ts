@@ -23,7 +23,7 @@ export function refusalsOf(context: PlanContext, changesNodes: boolean): Refusal
   ];
   const found = judges.flatMap((judge) => judge(context));
   // A gate that cannot be judged because a node is silent would only say the same again.
-  return found.length > 0 || !changesNodes ? found : gates(context);
+  return found.length > 0 || !changesNodes ? found : gateRefusals(context);
 }
 
 export const modeRefusal = (mode: string): Refusal => ({
@@ -47,7 +47,8 @@ const cluster: Judge = ({ observation, loaded }) =>
     ];
   });
 
-const knownNodes: Judge = ({ observation }) => {
+/** Every node must be known and tell its config. */
+export const knownNodes: Judge = ({ observation }) => {
   if (observation.membership.kind === 'unknown') {
     return [
       {
@@ -163,7 +164,8 @@ const consumers: Judge = ({ observation }) => {
   }));
 };
 
-const gates: Judge = ({ observation }) =>
+/** Gates that are closed, as reasons to begin nothing. */
+export const gateRefusals: Judge = ({ observation }) =>
   gateChecks(observation, undefined)
     .filter((check) => check.verdict !== 'open')
     .map((check) => ({

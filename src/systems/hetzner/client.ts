@@ -7,6 +7,7 @@ import {
   createdFloatingIP,
   floatingIPsPage,
   locationsPage,
+  noBody,
   oneFloatingIP,
   serversPage,
   startedAction,
@@ -223,6 +224,23 @@ export function createHetznerClient(ports: HetznerPorts, options: HetznerOptions
     // Re-assigning is one call; unassigning first would leave the address nowhere in between.
     assign: (id, serverId, signal) =>
       act(id, 'assign', { server: serverId }, (f) => f.server === serverId, ['floating_ip_assigned'], signal),
+
+    unassign: (id, signal) => act(id, 'unassign', {}, (f) => f.server === null, ['floating_ip_not_assigned'], signal),
+
+    async deleteFloatingIP(id, signal) {
+      for (let n = 0; ; n += 1) {
+        try {
+          await transport.once({ method: 'DELETE', path: `/floating_ips/${id}`, schema: noBody }, signal);
+          return;
+        } catch (error) {
+          signal?.throwIfAborted();
+          if (!(error instanceof HetznerError)) throw error;
+          if (error.code === 'not_found') return;
+          if (!error.retryable) throw error;
+          await transport.pause(error, n, signal);
+        }
+      }
+    },
 
     get rateLimit() {
       return transport.rateLimit;

@@ -90,3 +90,6 @@ export const actionsPage = z.object({ actions: z.array(action) });
 export const errorBody = z.object({
   error: z.object({ code: z.string().min(1), message: z.string().nullish() }),
 });
+
+/** An answer that brings nothing (204). */
+export const noBody = z.unknown();

@@ -17,7 +17,7 @@ export interface HetznerPorts {
 }
 
 export interface Request<S extends z.ZodType> {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** Below the endpoint, with query. */
   readonly path: string;
   readonly body?: unknown;

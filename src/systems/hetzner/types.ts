@@ -55,6 +55,9 @@ export interface HetznerClient {
   ): Promise<FloatingIP>;
   setProtection(id: number, on: boolean, signal?: AbortSignal): Promise<void>;
   assign(id: number, serverId: number, signal?: AbortSignal): Promise<void>;
+  unassign(id: number, signal?: AbortSignal): Promise<void>;
+  /** It must be unassigned and unprotected. Gone already is as good as deleted. */
+  deleteFloatingIP(id: number, signal?: AbortSignal): Promise<void>;
   /** What the last answer said about the shared budget; undefined before the first. */
   readonly rateLimit: { readonly limit: number; readonly remaining: number; readonly resetAt: Date } | undefined;
 }
