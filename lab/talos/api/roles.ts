@@ -50,8 +50,12 @@ export function authorize(call: string, roles: readonly string[]): void {
   if (!roles.some((role) => allowed.includes(role))) notAuthorized();
 }
 
-/** What Talos up to 1.12 has for a machine without a config: little else than the way to give it one. */
+/**
+ * What Talos up to 1.12 has for a machine without a config: little else than the way to give it one. (It tells its version
+ * only to SideroLink; the lab tells it to everyone, as clients ask for it before they do anything else.)
+ */
 const OLD_MAINTENANCE = new Set([
+  'machine.MachineService/Version',
   'machine.MachineService/ApplyConfiguration',
   'cosi.resource.State/Get',
   'cosi.resource.State/List',
