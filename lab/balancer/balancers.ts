@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { CloudLoadBalancer, CloudService } from '../cloud/types.ts';
+import { carries, hostAddress, prefixOf } from '../fabric/ipv6.ts';
 import type { Fabric, FabricHost, Party } from '../fabric/types.ts';
 import { createRedirect } from './http-front.ts';
 import { createServiceProxy, type ServiceProxy } from './service.ts';
@@ -22,6 +23,9 @@ const REDIRECT_PORT = 80;
 
 /** What the network calls a balancer. */
 export const partyOf = (id: number): Party => `balancer-${id}`;
+
+const publicAddresses = (fabric: Fabric, { publicIPv4, publicIPv6 = '' }: CloudLoadBalancer): string[] =>
+  [publicIPv4, carries(fabric, publicIPv6) ? hostAddress(publicIPv6) : ''].filter((address) => address !== '');
 
 interface Balancer {
   name: string;
@@ -56,14 +60,14 @@ export function startBalancers(ports: BalancerPorts): Balancers {
     for (const address of balancer.addresses) {
       if (wanted.includes(address)) continue;
       balancer.addresses.delete(address);
-      await fabric.route(address, undefined);
+      await fabric.route(prefixOf(address), undefined);
       await balancer.host.unclaim(address);
     }
     for (const address of wanted) {
       if (balancer.addresses.has(address)) continue;
       balancer.addresses.add(address);
       await balancer.host.claim(address);
-      await fabric.route(address, balancer.host);
+      await fabric.route(prefixOf(address), balancer.host);
     }
   };
 
@@ -152,7 +156,7 @@ export function startBalancers(ports: BalancerPorts): Balancers {
         balancer.name = description.name;
         balancers.set(description.id, balancer);
         await lead(balancer, [
-          ...(description.publicEnabled && description.publicIPv4 !== '' ? [description.publicIPv4] : []),
+          ...(description.publicEnabled ? publicAddresses(fabric, description) : []),
           ...(description.privateIPv4 === undefined ? [] : [description.privateIPv4]),
         ]);
         await serve(balancer, description);

@@ -108,6 +108,8 @@ export interface CloudLoadBalancer {
   readonly id: number;
   readonly name: string;
   readonly publicIPv4: string;
+  /** Its /64, in CIDR form; its own address is the first of it. Empty or absent = it has none. */
+  readonly publicIPv6?: string;
   /** False: nothing answers on the public address. */
   readonly publicEnabled: boolean;
   /** Its address in the private network, while it is attached to one. */

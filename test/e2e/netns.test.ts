@@ -179,6 +179,7 @@ describe.skipIf(typeof how === 'string')(`a lab of network namespaces${reason}`,
     expect(await health('healthy')).toBe('healthy');
     const address = (await balancer())?.addresses[0] ?? '';
     expect((await inside(dial(address, 6443))).stdout).toBe('accepted\n');
+    expect((await inside(dial((await balancer())?.addresses[1] ?? '', 6443))).stdout).toBe('accepted\n');
     expect((await inside(['cat', '/proc/net/nf_conntrack'], node.name)).stdout).toContain(
       `src=${address} dst=${node.publicIPv4}`,
     );

@@ -96,6 +96,7 @@ export function asCloudLoadBalancer(project: Project, balancer: LoadBalancer): C
     id: balancer.id,
     name: balancer.name,
     publicIPv4: primaryIPOf(project, { type: 'load_balancer', id: balancer.id }, 'ipv4')?.ip ?? '',
+    publicIPv6: primaryIPOf(project, { type: 'load_balancer', id: balancer.id }, 'ipv6')?.ip ?? '',
     publicEnabled: balancer.publicEnabled,
     privateIPv4: balancer.attached?.network === project.firstNetwork ? balancer.attached.ip : undefined,
     algorithm: balancer.algorithm,
