@@ -40,7 +40,7 @@ const recordedText = (call: RecordedCall): string => {
 };
 
 /** Which nodes answered, and with which error code each: `127.0.9.1` -> 0. */
-function nodesOf(messages: readonly Told[]): Map<string, number> {
+function nodesOf(messages: readonly Told[], texts: string[] = []): Map<string, number> {
   const nodes = new Map<string, number>();
   for (const message of messages) {
     const parts = Array.isArray(message['messages']) ? (message['messages'] as Told[]) : [message];
@@ -50,6 +50,7 @@ function nodesOf(messages: readonly Told[]): Map<string, number> {
       if (typeof host !== 'string') continue;
       const status = metadata?.['status'] as Told | undefined;
       const code = typeof metadata?.['error'] === 'string' && metadata['error'] !== '' ? Number(status?.['code'] ?? 2) : 0;
+      if (code !== 0 && typeof metadata?.['error'] === 'string') texts.push(metadata['error']);
       nodes.set(host, Math.max(nodes.get(host) ?? 0, code));
     }
   }
@@ -61,13 +62,14 @@ function nodeErrors(call: RecordedCall, messages: readonly Told[], names: Transl
   // Resources have metadata of another kind.
   if (call.method?.startsWith('/cosi.') === true) return [];
   const recorded = nodesOf(call.answers ?? []);
-  const own = nodesOf(messages);
+  const texts: string[] = [];
+  const own = nodesOf(messages, texts);
   const troubles: string[] = [];
   for (const [node, code] of recorded) {
     const found = own.get(names.text(node));
     if (found === undefined) {
       if (call.kind === 'unary' || code !== 0) troubles.push(`no answer in the name of ${node}`);
-    } else if (found !== code) troubles.push(`node ${node} answers with error code ${found}; recorded is ${code}`);
+    } else if (found !== code) troubles.push(`node ${node} answers with error code ${found} (${texts.join('; ')}); recorded is ${code}`);
   }
   const expected = new Set([...recorded.keys()].map((node) => names.text(node)));
   for (const node of own.keys()) {

@@ -217,7 +217,8 @@ async function ask(
   patienceMs: number,
   formerBootId: string | undefined,
 ): Promise<Result> {
-  const deadline = systemClock.now() + patienceMs;
+  const began = systemClock.now();
+  const deadline = began + patienceMs;
   for (;;) {
     const running = sender.send();
     await Promise.race([running.ended, systemClock.sleep(patienceMs > 0 ? ATTEMPT_MS : ACTION_MS)]);
@@ -225,6 +226,12 @@ async function ask(
     running.cancel();
     const away = (result.code === 14 || (result.code === undefined && patienceMs > 0)) && statusOf(call) === 0;
     const same = formerBootId !== undefined && bootIdOf(result.answer) === formerBootId;
+    // etcd changes its members only once it has seen all of them for a while; the recorded cluster was no new one.
+    const young = /unhealthy cluster/.test(JSON.stringify(result.answer.messages) + result.message);
+    if (young && systemClock.now() < began + ACTION_MS) {
+      await systemClock.sleep(RETRY_MS * 4);
+      continue;
+    }
     if ((!away && !same) || systemClock.now() >= deadline) return result;
     await systemClock.sleep(RETRY_MS);
   }
