@@ -10,7 +10,6 @@ export const NODE_LIMITS: readonly string[] = [
   'With a speed above 1, a machine that has just booted says once more that it is ready to whoever begins to watch its events.',
   "The control plane's own health check asks the machine's own API server where the endpoint is a name; it finds neither kube-proxy nor CoreDNS.",
   'Talos resources: every type of the release is told of; those that nothing in the lab gives rise to are empty, and hardware, routes, resolvers and time servers are what a small Hetzner server shows, not what the lab uses.',
-  'The shared IP operator moves floating IPs; alias IPs of a private network are not built.',
   "KubePrism (7445) listens on the machine's own addresses, where others reach it too; in Talos, on localhost. It looks for a living API server when a client comes, not every second.",
   'A clock that a fault has put wrong shows in what Talos tells and signs; real etcd and kube-apiserver keep the time of this computer.',
 ];
