@@ -16,6 +16,8 @@ import { parseKubeconfig, resolveContext } from '../systems/kubernetes/kubeconfi
 import { createTalosClient } from '../systems/talos/client.ts';
 import { parseTalosconfig, selectContext } from '../systems/talos/talosconfig.ts';
 import type { HetznerClient } from '../systems/hetzner/types.ts';
+import { certificateOf } from '../systems/pem.ts';
+import type { KubeContext } from '../systems/kubernetes/types.ts';
 import type { TalosClient } from '../systems/talos/types.ts';
 import type { CliContext } from './context.ts';
 
@@ -25,22 +27,16 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
     parseTalosconfig(loaded.talosconfig.text.reveal(), loaded.talosconfig.source),
     loaded.config.talos.context,
   );
-  const kubeContext = await resolveContext(
-    parseKubeconfig(loaded.kubeconfig.text.reveal(), loaded.kubeconfig.source),
-    loaded.config.kubernetes.context,
-    (name) => readReferenced(loaded, name),
-  );
   const { clock, random } = context;
   const talosClients = new Map<string, TalosClient>();
   const hetznerClients = new Map<string, HetznerClient>();
-  return {
+  const ports: Omit<Systems, 'kubeContext' | 'kubeOrigin'> = {
     clock,
     random,
     files: nodeFiles,
     env: context.env,
     processes: systemProcesses,
     talosContext,
-    kubeContext,
     hetzner(token) {
       // One for each token, because it remembers how much of the project's budget is left.
       const { endpoint } = loaded.config.hetzner;
@@ -72,13 +68,54 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
       talosClients.clear();
     },
   };
+  try {
+    return { ...ports, ...(await kubernetesAccess(context, loaded, ports)) };
+  } catch (error) {
+    ports.close();
+    throw error;
+  }
+}
+
+/** The configured kubeconfig; where it is gone or can no longer work, credentials that Talos makes for this run. */
+async function kubernetesAccess(
+  context: CliContext,
+  loaded: LoadedConfig,
+  ports: Pick<Systems, 'talos' | 'talosContext' | 'hetzner'>,
+): Promise<Pick<Systems, 'kubeContext' | 'kubeOrigin'>> {
+  const { kubeconfig } = loaded;
+  let reason: string;
+  if ('missing' in kubeconfig) reason = kubeconfig.missing;
+  else {
+    const kubeContext = await resolveContext(
+      parseKubeconfig(kubeconfig.text.reveal(), kubeconfig.source),
+      loaded.config.kubernetes.context,
+      (name) => readReferenced(loaded.file, kubeconfig.source, name),
+    );
+    const useless = uselessness(kubeContext, context.clock.wall());
+    if (useless === undefined) return { kubeContext, kubeOrigin: undefined };
+    reason = `${kubeconfig.source}: ${useless}`;
+  }
+  const { mintKubeContext } = await import('../consumers/kubeconfig/mint.ts');
+  const { context: kubeContext, by } = await mintKubeContext(ports, loaded.hetznerToken, reason, context.signal);
+  return {
+    kubeContext,
+    kubeOrigin: `${reason}. Talos on ${by} made an administrator's certificate for this run; it is written nowhere.`,
+  };
+}
+
+/** Why credentials cannot work whatever the servers say; undefined where they may. */
+function uselessness({ auth }: KubeContext, now: Date): string | undefined {
+  if (auth.kind === 'other') return auth.why;
+  if (auth.kind !== 'certificate') return undefined;
+  const notAfter = certificateOf(auth.cert)?.validToDate;
+  return notAfter !== undefined && notAfter <= now
+    ? `its client certificate expired at ${notAfter.toISOString()}`
+    : undefined;
 }
 
 /** A file that a kubeconfig refers to, relative to the kubeconfig. */
-async function readReferenced(loaded: LoadedConfig, name: string): Promise<string> {
-  const base = path.isAbsolute(loaded.kubeconfig.source)
-    ? path.dirname(loaded.kubeconfig.source)
-    : path.dirname(loaded.file);
+async function readReferenced(configFile: string, source: string, name: string): Promise<string> {
+  const base = path.dirname(path.isAbsolute(source) ? source : configFile);
   const file = path.resolve(base, name);
   try {
     return await readFile(file, 'utf8');
@@ -86,7 +123,7 @@ async function readReferenced(loaded: LoadedConfig, name: string): Promise<strin
     throw new Failure({
       code: 'kubeconfig-reference',
       exit: EXIT.usage,
-      what: `A file that ${loaded.kubeconfig.source} refers to cannot be read`,
+      what: `A file that ${source} refers to cannot be read`,
       why: textOf(error),
       state: 'Nothing was changed.',
       next: `Put ${file} in place, or use a self-contained kubeconfig (kubectl config view --raw --flatten).`,

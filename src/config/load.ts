@@ -47,7 +47,7 @@ export async function loadConfig(ports: LoadPorts, given: string | undefined): P
   const token = await resolve('hetzner.token', config.hetzner.token);
   const vip = config.talosVip === undefined ? undefined : await resolve('talosVip.token', config.talosVip.token);
   const talosconfig = await resolve('talos.config', config.talos.config);
-  const kubeconfig = await resolve('kubernetes.kubeconfig', config.kubernetes.kubeconfig);
+  const kubeconfig = await kubeconfigOf(config.kubernetes.kubeconfig, dir, resolve);
   const { identity: key } = config.journal;
   return {
     file,
@@ -55,7 +55,7 @@ export async function loadConfig(ports: LoadPorts, given: string | undefined): P
     hetznerToken: new Redacted(token.text.trim()),
     vipToken: vip === undefined ? undefined : new Redacted(vip.text.trim()),
     talosconfig: { text: new Redacted(talosconfig.text), source: talosconfig.source },
-    kubeconfig: { text: new Redacted(kubeconfig.text), source: kubeconfig.source },
+    kubeconfig,
     stateDir: config.state === 'cluster' ? undefined : absolute(config.state),
     journal: {
       recipients: config.journal.recipients,
@@ -67,6 +67,25 @@ export async function loadConfig(ports: LoadPorts, given: string | undefined): P
       repository: config.consumers.repository === undefined ? undefined : absolute(config.consumers.repository.path),
     },
   };
+}
+
+/** A kubeconfig may be gone (a new machine, an incident); one that is there and cannot be read is a mistake to be told. */
+async function kubeconfigOf(
+  reference: string | undefined,
+  dir: string,
+  resolve: (key: string, reference: string) => Promise<{ text: string; source: string }>,
+): Promise<LoadedConfig['kubeconfig']> {
+  if (reference === undefined) return { missing: 'kubernetes.kubeconfig is not set' };
+  if (reference.startsWith('file:')) {
+    const file = path.resolve(dir, reference.slice('file:'.length));
+    const gone = await stat(file).then(
+      () => false,
+      (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+    );
+    if (gone) return { missing: `${file} (kubernetes.kubeconfig) is not there` };
+  }
+  const { text, source } = await resolve('kubernetes.kubeconfig', reference);
+  return { text: new Redacted(text), source };
 }
 
 async function resolveReference(

@@ -10,7 +10,8 @@ export interface LoadedConfig {
   /** The token that goes onto the control planes; undefined where the mode needs none. */
   readonly vipToken: Redacted | undefined;
   readonly talosconfig: { readonly text: Redacted; readonly source: string };
-  readonly kubeconfig: { readonly text: Redacted; readonly source: string };
+  /** Where there is none, credentials are made through Talos for the run. */
+  readonly kubeconfig: { readonly text: Redacted; readonly source: string } | { readonly missing: string };
   /** undefined where the state is kept in the cluster itself. */
   readonly stateDir: string | undefined;
   /** The identity is read when something has to be opened: who only applies need not have it. */

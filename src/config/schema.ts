@@ -93,10 +93,15 @@ export const clusterConfigSchema = z.strictObject({
     config: reference.meta({ description: 'The talosconfig.' }),
     context: z.string().min(1).optional(),
   }),
-  kubernetes: z.strictObject({
-    kubeconfig: reference.meta({ description: 'A kubeconfig with administrator rights.' }),
-    context: z.string().min(1).optional(),
-  }),
+  kubernetes: z
+    .strictObject({
+      kubeconfig: reference.optional().meta({
+        description:
+          'A kubeconfig with administrator rights. Without one that works, Talos makes credentials for the run.',
+      }),
+      context: z.string().min(1).optional(),
+    })
+    .prefault({}),
   consumers: z
     .strictObject({
       kubeconfig: z.array(z.strictObject({ file, context: z.string().min(1).optional() })).default([]),

@@ -21,6 +21,8 @@ export interface Observation {
   /** The endpoints that nodes have now, other than the wanted one. */
   readonly currentEndpoints: readonly EndpointProbe[];
   readonly consumers: ConsumersObservation;
+  /** Why and how credentials for Kubernetes were made for this run; absent where the configured kubeconfig is used. */
+  readonly kubeOrigin?: string;
 }
 
 export interface CloudObservation {

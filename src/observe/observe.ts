@@ -72,6 +72,7 @@ export async function observe(
     ...(await named),
     currentEndpoints: currentEndpoints.filter((probe) => probe !== undefined),
     consumers,
+    ...(systems.kubeOrigin === undefined ? {} : { kubeOrigin: systems.kubeOrigin }),
   };
 }
 

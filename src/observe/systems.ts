@@ -25,6 +25,8 @@ export interface Systems {
   talos(address: string): TalosClient;
   readonly talosContext: TalosContext;
   readonly kubeContext: KubeContext;
+  /** Why the credentials are not those of the configured kubeconfig, and where they came from; undefined where they are. */
+  readonly kubeOrigin: string | undefined;
   kubernetes(context: KubeContext): KubernetesClient;
   readonly handshake: typeof handshake;
   readonly ready: typeof ready;

@@ -122,7 +122,7 @@ function issuerOf(context: PlanContext): Plan['issuer'] {
 }
 
 function warningsOf({ observation, loaded, address, ip, provisional }: PlanContext, changesNodes: boolean): string[] {
-  const warnings: string[] = [];
+  const warnings: string[] = observation.kubeOrigin === undefined ? [] : [observation.kubeOrigin];
   const { nodeToken } = observation.cloud;
   if (nodeToken !== undefined && changesNodes) {
     warnings.push(

@@ -221,6 +221,40 @@ describe('Talos and Kubernetes', () => {
       says: /kubeconfig/,
     });
   });
+  test('a kubeconfig that is gone, not set or expired is no obstacle: Talos makes credentials for the run, and the plan says so', async () => {
+    const expired = async (file: string): Promise<void> => {
+      const config = parse(await readFile(file, 'utf8')) as { users: { user: Record<string, string> }[] };
+      const secrets = parse(await readFile(path.join(lab.state, 'provisioner/secrets.yaml'), 'utf8')) as {
+        certs: { k8s: { crt: string; key: string } };
+      };
+      const { issue } = await import('../../lab/pki/pki.ts');
+      const { fromTalosPair } = await import('../../lab/pki/keys.ts');
+      const leaf = await issue(fromTalosPair(secrets.certs.k8s), {
+        commonName: 'admin',
+        organizations: ['system:masters'],
+        usages: ['clientAuth'],
+        notBefore: new Date('2020-01-01'),
+        notAfter: new Date('2020-02-01'),
+      });
+      const user = config.users[0]!.user;
+      user['client-certificate-data'] = Buffer.from(leaf.cert).toString('base64');
+      user['client-key-data'] = Buffer.from(leaf.key).toString('base64');
+      await writeFile(file, stringify(config));
+    };
+    const cases: { change: (files: { dir: string; config: Config }) => void | Promise<void>; says: RegExp }[] = [
+      { change: ({ dir }) => rm(path.join(dir, 'kubeconfig')), says: /is not there\. Talos on \S+ made/ },
+      { change: ({ config }) => void delete config['kubernetes'], says: /is not set\. Talos on \S+ made/ },
+      {
+        change: ({ dir }) => expired(path.join(dir, 'kubeconfig')),
+        says: /expired at 2020-02-01\S+\. Talos on \S+ made/,
+      },
+    ];
+    for (const { change, says } of cases) {
+      const ran = await fairlead(['plan', '--config', await spoiled(change)]);
+      expect(ran.code, ran.stderr).toBe(0);
+      expect(ran.stdout).toMatch(says);
+    }
+  });
   test('an endpoint port that no API server listens on', async () => {
     await refused(await spoiled(({ config }) => setIn(config, 'endpoint', { port: 6444 })), {
       code: 4,
