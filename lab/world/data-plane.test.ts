@@ -225,10 +225,10 @@ test('an https service made through the API ends TLS with a managed certificate,
     services: [{ protocol: 'https', listen_port: 8443, destination_port: 6443, http: { certificates: [id] } }],
   });
   const { ipv4 } = ((made.body ?? {})['load_balancer'] as Balancer).public_net;
-  const pem = async (): Promise<string> =>
-    String(
-      ((await s.api.call('GET', `/certificates/${id}`)).body?.['certificate'] as { certificate: string }).certificate,
-    );
+  const pem = async (): Promise<string> => {
+    const { body = {} } = await s.api.call('GET', `/certificates/${id}`);
+    return String((body['certificate'] as { certificate: string }).certificate);
+  };
   await until(pem, (text) => text.startsWith('-----BEGIN'));
   const ca = `-----BEGIN${(await pem()).split('-----BEGIN').at(-1)}`;
   const status = (): Promise<unknown> =>

@@ -91,13 +91,14 @@ async function labOf(command: readonly string[]): Promise<TestLab> {
   };
   const stop = async (): Promise<void> => {
     // Whatever a test did to its lab, some things hold in every lab; one that a test has ended is not asked.
-    const violations = await findLab(state)
-      .then((lab) => lab.check())
-      .catch((error: unknown) => {
-        if (error instanceof Failure && error.code === 'lab-absent') return [];
-        throw error;
-      })
-      .finally(end);
+    let violations: readonly string[] = [];
+    try {
+      violations = await (await findLab(state)).check();
+    } catch (error) {
+      if (!(error instanceof Failure && error.code === 'lab-absent')) throw error;
+    } finally {
+      await end();
+    }
     if (violations.length > 0) throw new Error(`the lab is not as it has to be:\n${violations.join('\n')}`);
   };
   let info: LabInfo;
