@@ -52,6 +52,8 @@ export interface Traffic {
   readonly random: Random;
   /** Undefined: nothing befalls it. `open`: it came about before; what only keeps new ones away lets it be. */
   shapeOf(client: Socket, port: number, open: boolean): Shape | undefined;
+  /** What each piece of an answer through this port waits for; undefined: nothing. */
+  answersWait?(port: number): (() => Promise<void>) | undefined;
 }
 
 export function createConnections(traffic: Traffic): Connections {
@@ -87,6 +89,8 @@ export function createConnections(traffic: Traffic): Connections {
     });
     client.pipe(hidden);
     hidden.pipe(client);
+    const pass = traffic.answersWait?.(port);
+    if (pass !== undefined) link.down = insert(hidden, client, new Lane({ ...laneOf(traffic), pass }, OPEN_LANE));
     if (shape !== undefined) shapeLink(link, shape);
   };
 
@@ -186,6 +190,8 @@ export function createConnections(traffic: Traffic): Connections {
     },
   };
 }
+
+const laneOf = ({ clock, random }: Traffic): Pick<Traffic, 'clock' | 'random'> => ({ clock, random });
 
 /** Now, or when what is on its way before it has arrived. */
 function after(lane: Lane | undefined, work: () => void): void {

@@ -6,12 +6,19 @@ import { type LaneRule, resentAfter, RESEND } from './disturbance.ts';
 /** Bytes on their way beyond which the sender is held back, as by TCP's window. */
 const WINDOW = 262_144;
 
+export interface LanePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Each piece goes on only when this, asked when its turn has come, resolves. */
+  readonly pass?: () => Promise<void>;
+}
+
 /**
  * One direction of a connection with a will of its own: holds bytes back for a while, or until the way is free again (TCP
  * sends again what was lost, so nothing is missing after a partition that healed in time). Order is kept.
  */
 export class Lane extends Transform {
-  readonly #ports: { readonly clock: Clock; readonly random: Random };
+  readonly #ports: LanePorts;
   readonly #ended = new AbortController();
   readonly #queue: { readonly chunk: Buffer; readonly due: number }[] = [];
   readonly #idle: (() => void)[] = [];
@@ -21,7 +28,7 @@ export class Lane extends Transform {
   #freed: (() => void) | undefined;
   #more: TransformCallback | undefined;
 
-  constructor(ports: { readonly clock: Clock; readonly random: Random }, rule: LaneRule) {
+  constructor(ports: LanePorts, rule: LaneRule) {
     super();
     this.#ports = ports;
     this.#rule = rule;
@@ -90,6 +97,8 @@ export class Lane extends Transform {
         await clock.sleep(wait, this.#ended.signal);
         continue;
       }
+      await this.#ports.pass?.();
+      if (this.#ended.signal.aborted) return;
       this.#queue.shift();
       this.#bytes -= next.chunk.length;
       this.push(next.chunk);

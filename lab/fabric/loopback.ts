@@ -100,9 +100,11 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
     of.set(id, known);
     return known;
   };
+  const waits = new Map<number, () => Promise<void>>();
   const trafficTo = (address: string): Traffic => ({
     clock,
     random: options.random,
+    answersWait: (port) => waits.get(port),
     shapeOf(socket, port, open) {
       const host = routes.get(address)?.host;
       if (rules.length === 0 || host === undefined) return undefined;
@@ -246,6 +248,10 @@ export async function startLoopback(options: LoopbackOptions): Promise<LoopbackF
     async disturb(next) {
       rules = next;
       for (const route of routes.values()) route.held.reshape();
+    },
+    answersWait(port, until) {
+      if (until === undefined) waits.delete(port);
+      else waits.set(port, until);
     },
     async close() {
       closing = true;

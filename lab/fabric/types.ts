@@ -31,6 +31,8 @@ export interface Fabric {
   routed(address: string): FabricHost | undefined;
   /** All rules between parties that are in force from now on. Absent: this fabric has none. */
   disturb?(rules: readonly Disturbance[]): Promise<void>;
+  /** On connections that come about from now on, each piece of an answer through this port waits. Absent: it cannot. */
+  answersWait?(port: number, until: (() => Promise<void>) | undefined): void;
   /**
    * Rules of the cloud's firewalls in front of a machine's public addresses; undefined = everything passes. With rules,
    * what none of them lets in is dropped; what goes out passes unless a rule names outgoing traffic. Answers pass.

@@ -35,6 +35,12 @@ export interface Audit {
   /** The same, out of memory and file. */
   history(mark?: string): Promise<readonly RequestRecord[]>;
   readonly mark: number;
+  /** Is told of each record while it is made, which is before its reply leaves (but for real API servers). Gives the way out. */
+  listen(listener: (record: RequestRecord) => void): () => void;
+  /** A log of somebody else that records are read from: `look` reads what is there now. Gives the way out. */
+  source(look: () => Promise<void>): () => void;
+  /** Resolves when every such log was read to where it ended when this was asked. */
+  caughtUp(): Promise<void>;
 }
 
 /** So many of the last requests at least are kept in memory, and at most twice as many. */
@@ -47,6 +53,8 @@ const KEPT = 2_000;
 export function createAudit(file: string | undefined, wall: () => Date, kept = KEPT): Audit {
   const records: RequestRecord[] = [];
   let [last, written, writing, cut] = [0, 0, false, false];
+  const listeners = new Set<(record: RequestRecord) => void>();
+  const sources = new Set<() => Promise<void>>();
 
   const write = async (to: string): Promise<void> => {
     while (written < last) {
@@ -71,7 +79,9 @@ export function createAudit(file: string | undefined, wall: () => Date, kept = K
   return {
     record(entry) {
       last += 1;
-      records.push({ seq: last, ...entry, at: entry.at ?? wall().toISOString() });
+      const made = { seq: last, ...entry, at: entry.at ?? wall().toISOString() };
+      records.push(made);
+      for (const tell of listeners) tell(made);
       if (file === undefined || writing) return;
       writing = true;
       void write(file).finally(() => (writing = false));
@@ -99,6 +109,17 @@ export function createAudit(file: string | undefined, wall: () => Date, kept = K
     },
     get mark() {
       return last;
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    source(look) {
+      sources.add(look);
+      return () => void sources.delete(look);
+    },
+    async caughtUp() {
+      await Promise.all([...sources].map((look) => look()));
     },
   };
 }

@@ -11,6 +11,7 @@ import type { FaultReport } from '../faults/types.ts';
 import type { Knob } from '../knobs/types.ts';
 import type { RequestRecord } from './audit.ts';
 import { callControl } from './control-call.ts';
+import type { Cut, CutReport } from './cuts.ts';
 import type { IncidentReport } from './incidents/types.ts';
 import type { DaemonMessage, LabInfo, LabOptions, LabRecord } from './info.ts';
 import { leftInside } from './places.ts';
@@ -28,6 +29,10 @@ export interface LabClient {
   setFault(kind: string, parameters: Readonly<Record<string, unknown>>): Promise<FaultReport>;
   /** One, or all. */
   clearFaults(id?: string): Promise<readonly FaultReport[]>;
+  /** Kills a process of the caller's at its k-th side effect; `id` names it to the other two. */
+  armCut(cut: Cut): Promise<CutReport>;
+  cut(id: string): Promise<CutReport>;
+  disarmCut(id: string): Promise<CutReport>;
   /** Writes the whole world into one file; the path is absolute. */
   snapshot(file: string): Promise<SnapshotReport>;
   /** Brings the world up to where an incident was noticed. */
@@ -86,6 +91,9 @@ export async function findLab(state: string): Promise<LabClient> {
       const where = id === undefined ? '/faults' : `/faults/${encodeURIComponent(id)}`;
       return ((await call('DELETE', where)) as { cleared: readonly FaultReport[] }).cleared;
     },
+    armCut: async (cut) => (await call('POST', '/kills', cut)) as CutReport,
+    cut: async (id) => (await call('GET', `/kills/${encodeURIComponent(id)}`)) as CutReport,
+    disarmCut: async (id) => (await call('DELETE', `/kills/${encodeURIComponent(id)}`)) as CutReport,
     snapshot: async (file) => (await call('POST', '/snapshot', { file })) as SnapshotReport,
     runIncident: async (name) => (await call('POST', `/incidents/${encodeURIComponent(name)}`)) as IncidentReport,
     check: async () => ((await call('GET', '/check')) as { violations: readonly string[] }).violations,

@@ -69,6 +69,9 @@ export async function startControl(
   );
   app.delete('/faults', async (c) => c.json({ cleared: await world.faults.registry.clear() }));
   app.delete('/faults/:id', async (c) => c.json({ cleared: await world.faults.registry.clear(c.req.param('id')) }));
+  app.post('/kills', async (c) => c.json(await world.cuts.arm(await c.req.json<unknown>())));
+  app.get('/kills/:id', (c) => c.json(world.cuts.report(c.req.param('id'))));
+  app.delete('/kills/:id', (c) => c.json(world.cuts.disarm(c.req.param('id'))));
   app.post('/down', (c) => {
     options.onDown();
     return c.json({ ok: true });

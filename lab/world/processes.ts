@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Machines } from './machines.ts';
@@ -5,13 +6,16 @@ import type { Machines } from './machines.ts';
 /** When a process started (clock ticks since boot); undefined when there is none with this pid. */
 export async function startTimeOf(pid: number): Promise<string | undefined> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended; nobody has looked yet.
-    return fields[0] === 'Z' ? undefined : fields[19];
+    return startTimeIn(await readFile(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return undefined;
   }
+}
+
+function startTimeIn(stat: string): string | undefined {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // A zombie has ended; nobody has looked yet.
+  return fields[0] === 'Z' ? undefined : fields[19];
 }
 
 export interface ProcessRecord {
@@ -33,6 +37,17 @@ export function killQuietly(pid: number): void {
     process.kill(pid, 'SIGKILL');
   } catch {
     // It ended between the look and the signal.
+  }
+}
+
+/** The same at once, where nothing else may happen between the look and the signal. False: it was not there any more. */
+export function killNow({ pid, startTime }: ProcessRecord): boolean {
+  try {
+    if (startTimeIn(readFileSync(`/proc/${pid}/stat`, 'utf8')) !== startTime) return false;
+    process.kill(pid, 'SIGKILL');
+    return true;
+  } catch {
+    return false;
   }
 }
 

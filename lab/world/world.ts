@@ -26,6 +26,7 @@ import { type LabInfo, type LabOptions, labOptions } from './info.ts';
 import type { IncidentPorts } from './incidents/ports.ts';
 import { checkInvariants } from './invariants/check.ts';
 import { createMachines, dialersOf } from './machines.ts';
+import { createCuts, type Cuts } from './cuts.ts';
 import { clusterName, token } from './names.ts';
 import { createOperations } from './operations.ts';
 import { writeChildren } from './processes.ts';
@@ -47,6 +48,8 @@ export interface WorldOptions extends LabOptions {
 export interface World {
   readonly audit: Audit;
   readonly faults: WorldFaults;
+  /** The hand that kills a client at its k-th side effect. */
+  readonly cuts: Cuts;
   /** What was turned when it was started. */
   readonly knobs: KnobSettings;
   /** An address that belongs to no machine, for the control server. */
@@ -203,6 +206,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   return {
     audit,
     faults,
+    cuts: createCuts({ clock, audit, fabric, realApiServer: parts.kubeApiserver.backing.startsWith('real') }),
     knobs: options.knobs ?? {},
     serviceAddress,
     placeFile: (place) => netns?.fileOf(place),

@@ -120,6 +120,7 @@ export function followAuditLog(
     }
   };
   const look = (): Promise<void> => (reading = reading.then(read).catch(() => {}));
+  const forget = ports.audit.source(look);
   const notices = watcher(file, () => void look());
   const loop = async (): Promise<void> => {
     while (!over.signal.aborted) {
@@ -134,6 +135,7 @@ export function followAuditLog(
       notices.close();
       await looping;
       await look();
+      forget();
     },
   };
 }
