@@ -1,9 +1,10 @@
 import { textOf } from '../base/failure.ts';
 import type { Operation } from '../journal/entries.ts';
-import type { Evidence } from '../journal/evidence.ts';
+import type { Evidence, EvidenceLock, EvidenceSnapshot } from '../journal/evidence.ts';
 import { valueOf } from '../model/fact.ts';
 import type { Verification } from '../model/finding.ts';
 import type { Observation } from '../model/observation.ts';
+import { degradedEffect } from '../plan/degraded.ts';
 import { contextAt } from './api-server.ts';
 import { PROBE } from './prepare.ts';
 import type { Run } from './run.ts';
@@ -42,8 +43,33 @@ export function evidenceOf(run: Run, parts: Parts): Evidence {
     apiServerRestarts: run.restarts,
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     tokens: { mintedBefore: 1, refused: report.tokensRefused },
+    lock: lockRecord(run),
+    snapshot: snapshotRecord(run),
+    ...degradedRecord(parts.first),
     verdict: !parts.complete ? 'incomplete' : good ? 'survived' : 'failed',
   };
+}
+
+const lockRecord = ({ lock, safeguards }: Run): EvidenceLock =>
+  lock === undefined ? { state: 'left-out', reason: safeguards.withoutLock ?? '' } : { state: 'held', how: lock.how };
+
+function snapshotRecord({ snapshot, safeguards }: Run): EvidenceSnapshot {
+  if (snapshot !== undefined) {
+    const { place, bytes, sha256, member } = snapshot;
+    return { state: 'taken', place, bytes, sha256, member };
+  }
+  const { snapshot: wish } = safeguards;
+  return {
+    state: 'left-out',
+    reason: wish.kind === 'none' ? wish.reason : 'no control plane was to be changed when the run began',
+  };
+}
+
+function degradedRecord(first: Observation): Pick<Evidence, 'degraded'> {
+  const { skipped = [] } = first;
+  return skipped.length === 0
+    ? {}
+    : { degraded: { skipped: skipped.map((node) => node.name), effect: degradedEffect(first, skipped) } };
 }
 
 function kubeconfigDigests({ first, last }: Parts): Evidence['kubeconfig'] {

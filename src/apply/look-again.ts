@@ -23,7 +23,8 @@ export interface Ports {
 }
 
 export async function lookAgain({ systems, loaded, signal, planner }: Ports, earlier?: Observation): Promise<Seen> {
-  const observation = await observe(systems, loaded, signal, earlier, planner.probes);
+  const seen = await observe(systems, loaded, signal, earlier, planner.probes);
+  const observation = planner.view?.(seen, earlier) ?? seen;
   return { observation, plan: planner.plan(observation, loaded) };
 }
 
@@ -33,6 +34,7 @@ const PASSING: ReadonlySet<string> = new Set(['gate-closed-for-now', 'address-cl
 const PASSING_MIDWAY: ReadonlySet<string> = new Set([
   ...PASSING,
   'node-unknown',
+  'node-gone',
   'members-unknown',
   'address-unknown',
   'token-unknown',

@@ -21,6 +21,8 @@ export interface Observation {
   /** The endpoints that nodes have now, other than the wanted one. */
   readonly currentEndpoints: readonly EndpointProbe[];
   readonly consumers: ConsumersObservation;
+  /** Dead control planes that were left out of `nodes` because the user allowed it. */
+  readonly skipped?: readonly NodeObservation[];
   /** Why and how credentials for Kubernetes were made for this run; absent where the configured kubeconfig is used. */
   readonly kubeOrigin?: string;
 }

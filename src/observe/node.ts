@@ -55,15 +55,22 @@ export async function observeNode(systems: Systems, identity: NodeIdentity, look
       ? ask(look, `${what} of ${name}`, TIMEOUTS.talosMs, question)
       : fact;
   };
-  const version = await ask(
-    look,
-    `talos version of ${name}`,
-    TIMEOUTS.talosFirstMs,
-    async (signal) => (await talos.version(signal).catch(() => talos.version(signal))).tag,
-  );
-  if (version.kind === 'unknown') return silent(identity, version);
+  const [version, api] = await Promise.all([
+    ask(
+      look,
+      `talos version of ${name}`,
+      TIMEOUTS.talosFirstMs,
+      async (signal) => (await talos.version(signal).catch(() => talos.version(signal))).tag,
+    ),
+    identity.role === 'worker' ? undefined : observeApi(systems, address, 6443, look),
+  ]);
+  if (version.kind === 'unknown') {
+    // A node whose Talos is silent and whose API server lives is not dead: it still accepts and refuses tokens.
+    const lives = api?.certificate.kind === 'known';
+    return lives ? { ...silent(identity, version), ...api } : silent(identity, version);
+  }
 
-  const [config, persistentSha256, links, linkFacts, stage, services, plane] = await Promise.all([
+  const [config, persistentSha256, links, linkFacts, stage, services, etcd] = await Promise.all([
     observeConfig(talos, read),
     read('persistent machine config', async (signal) => {
       const persistent = await talos.machineConfig('persistent', signal);
@@ -79,10 +86,10 @@ export async function observeNode(systems: Systems, identity: NodeIdentity, look
       return { stage: spec.stage, ready: spec.status?.ready ?? false, unmet };
     }),
     read('services', (signal) => talos.services(signal)),
-    identity.role === 'worker' ? undefined : observeControlPlane(systems, identity, talos, address, look, read),
+    identity.role === 'worker' ? undefined : observeEtcd(talos, read),
   ]);
   const port = valueOf(config)?.apiServerPort ?? 6443;
-  const atOtherPort = plane !== undefined && port !== 6443 ? await observeApi(systems, address, port, look) : undefined;
+  const atOtherPort = etcd !== undefined && port !== 6443 ? await observeApi(systems, address, port, look) : undefined;
   const role = identity.role === 'unknown' ? (valueOf(config)?.role ?? 'unknown') : identity.role;
   return {
     ...identity,
@@ -94,9 +101,9 @@ export async function observeNode(systems: Systems, identity: NodeIdentity, look
     linkFacts,
     stage,
     services,
-    etcd: plane?.etcd,
-    certificate: atOtherPort?.certificate ?? plane?.certificate,
-    apiReady: atOtherPort?.apiReady ?? plane?.apiReady,
+    etcd,
+    certificate: atOtherPort?.certificate ?? api?.certificate,
+    apiReady: atOtherPort?.apiReady ?? api?.apiReady,
   };
 }
 
@@ -130,21 +137,13 @@ const observeLinkFacts = async (talos: TalosClient, signal: AbortSignal): Promis
     return { name: resource.id, facts: { ...Object.fromEntries(given), physical } };
   });
 
-async function observeControlPlane(
-  systems: Systems,
-  identity: NodeIdentity,
-  talos: TalosClient,
-  address: string,
-  look: Look,
-  read: Read,
-): Promise<{ etcd: EtcdObservation; certificate: Fact<ServedCertificate>; apiReady: NodeObservation['apiReady'] }> {
-  const [members, status, alarms, api] = await Promise.all([
+async function observeEtcd(talos: TalosClient, read: Read): Promise<EtcdObservation> {
+  const [members, status, alarms] = await Promise.all([
     read('etcd members', (signal) => talos.etcdMembers(signal)),
     read('etcd status', (signal) => talos.etcdStatus(signal)),
     read('etcd alarms', (signal) => talos.etcdAlarms(signal)),
-    observeApi(systems, address, 6443, look),
   ]);
-  return { etcd: { members, status, alarms }, ...api };
+  return { members, status, alarms };
 }
 
 /** What the API server at an address serves and says: by a real handshake and a real `/readyz`. */

@@ -176,7 +176,7 @@ function memberAddresses(observation: Observation, planes: readonly NodeObservat
   const [first] = memberFacts(planes);
   if (first === undefined) return blind(name, 'no control plane told its etcd members');
   const bad = first.members.flatMap((member) => {
-    const node = observation.nodes.find((n) => n.name === member.hostname);
+    const node = [...observation.nodes, ...(observation.skipped ?? [])].find((n) => n.name === member.hostname);
     if (node === undefined) return [`${member.hostname}: no such node`];
     const strange = member.peerUrls.filter((url) => !URL.canParse(url) || !node.ownAddresses.includes(hostOf(url)));
     return strange.length === 0 ? [] : [`${member.hostname}: ${strange.join(', ')}`];

@@ -4,6 +4,7 @@ import { valueOf } from '../model/fact.ts';
 import type { Observation } from '../model/observation.ts';
 import type { Change, Phase, Plan } from '../model/plan.ts';
 import { planContext, type PlanContext, shown } from './context.ts';
+import { degradedEffect, isGone, removalOf } from './degraded.ts';
 import { addressChanges, assignmentChanges } from './phases/address.ts';
 import { consumerChanges } from './phases/consumers.ts';
 import { nodePhases } from './phases/nodes.ts';
@@ -123,6 +124,16 @@ function issuerOf(context: PlanContext): Plan['issuer'] {
 
 function warningsOf({ observation, loaded, address, ip, provisional }: PlanContext, changesNodes: boolean): string[] {
   const warnings: string[] = observation.kubeOrigin === undefined ? [] : [observation.kubeOrigin];
+  const { skipped = [] } = observation;
+  if (skipped.length > 0) {
+    const gone = skipped.filter((node) => isGone(node, observation));
+    warnings.push(
+      `Degraded: ${degradedEffect(observation, skipped)}.`,
+      ...gone.map(
+        (node) => `${node.name} is gone for good: ${removalOf(node, observation)} (fairlead removes no member).`,
+      ),
+    );
+  }
   const { nodeToken } = observation.cloud;
   if (nodeToken !== undefined && changesNodes) {
     warnings.push(

@@ -302,7 +302,14 @@ describe('the cluster', () => {
     const node = lab.info.nodes.find((n) => n.role === 'control-plane')!;
     await fairleadJson(['lab', 'node', 'power-off', node.name, '--state', lab.state]);
     try {
-      await refused(lab.info.files.config, { code: 4, says: new RegExp(node.name) });
+      await refused(lab.info.files.config, {
+        code: 4,
+        says: new RegExp(`${node.name}.*\n.*\n.*--allow-degraded: .*one API server at a time`),
+      });
+      const plan = await fairlead(['plan', '--allow-degraded', '--config', lab.info.files.config]);
+      expect(plan.code, plan.stderr).toBe(0);
+      expect(plan.stdout).toMatch(new RegExp(`Degraded: .*${node.name} is left as it is`));
+      expect(plan.stdout).not.toMatch(new RegExp(`Certificate names on ${node.name}`));
       // A silent node makes every look last seconds: Ctrl-C must not.
       for (const command of [
         ['plan'],

@@ -8,7 +8,15 @@ import { runCommand } from '../output.ts';
 import { endOf, optionsOf } from '../undertaking.ts';
 import { withCluster } from '../with-cluster.ts';
 
+const allowDegraded = {
+  kind: 'boolean',
+  default: false,
+  withNegated: false,
+  brief: 'Go on without a dead control plane where etcd keeps its quorum',
+} as const;
+
 interface PlanFlags extends CommonFlags {
+  readonly allowDegraded: boolean;
   readonly detailedExitcode: boolean;
 }
 
@@ -18,14 +26,16 @@ export const planCommand = buildCommand<PlanFlags, [], CliContext>({
   func(flags) {
     return runCommand(this, flags, (printer) =>
       withCluster(this, flags, async ({ loaded, systems, signal }) => {
-        const [{ observe }, { makePlan }, { changesOf }, { renderPlan, planDocument }] = await Promise.all([
+        const [{ observe }, planners, { changesOf }, { renderPlan, planDocument }] = await Promise.all([
           import('../../observe/observe.ts'),
-          import('../../plan/plan.ts'),
+          import('../../plan/planner.ts'),
           import('../../model/plan.ts'),
           import('../render/plan.ts'),
         ]);
         printer.progress('Looking at the cloud, the nodes and the consumers …');
-        const plan = makePlan(await observe(systems, loaded, signal), loaded);
+        const planner = flags.allowDegraded ? planners.degradedPlanner : planners.applyPlanner;
+        const seen = await observe(systems, loaded, signal);
+        const plan = planner.plan(planner.view?.(seen) ?? seen, loaded);
         printer.text(renderPlan(plan, { paint: printer.paint, verbose: flags.verbose }));
         printer.json(planDocument(plan));
         const changes = changesOf(plan).length;
@@ -36,6 +46,7 @@ export const planCommand = buildCommand<PlanFlags, [], CliContext>({
   parameters: {
     flags: {
       ...commonFlags,
+      allowDegraded,
       detailedExitcode: { kind: 'boolean', default: false, brief: 'End with 3 when there are changes' },
     },
   },
@@ -53,6 +64,7 @@ export const planCommand = buildCommand<PlanFlags, [], CliContext>({
 });
 
 interface ApplyFlags extends CommonFlags, SafeguardFlags {
+  readonly allowDegraded: boolean;
   readonly yes: boolean;
 }
 
@@ -69,7 +81,10 @@ export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
             const { apply } = await import('../../apply/apply.ts');
             printer.progress('Looking at the cloud, the nodes and the consumers …');
             return endOf(
-              await apply(systems, loaded, await optionsOf(this, flags, printer, signal, 'apply')),
+              await apply(systems, loaded, {
+                ...(await optionsOf(this, flags, printer, signal, 'apply')),
+                allowDegraded: flags.allowDegraded,
+              }),
               flags,
               printer,
             );
@@ -83,6 +98,7 @@ export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
     flags: {
       ...commonFlags,
       yes: { kind: 'boolean', default: false, brief: 'Do not ask; needed where there is no terminal' },
+      allowDegraded,
       ...safeguardFlags,
     },
   },
@@ -91,6 +107,7 @@ export const applyCommand = buildCommand<ApplyFlags, [], CliContext>({
     fullDescription: [
       'Shows the plan, asks, then makes its changes in order: one node at a time, each step proven by its effect.',
       'Run it again after it was interrupted: it looks at what is there and goes on. With nothing to do it writes nothing.',
+      'With a dead control plane it refuses; with --allow-degraded it changes the others, one API server at a time, where the quorum holds.',
       'Before the first change it takes the lock of the cluster (a Lease), a snapshot of etcd, and keeps every original, encrypted with age.',
       '',
       'Examples:',

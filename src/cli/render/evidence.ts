@@ -33,6 +33,21 @@ export function renderEvidence(evidence: Evidence, file: string, paint: Paint = 
       : [
           `kubeconfig            ${evidence.kubeconfig.sha256Before.slice(0, 12)} before, ${evidence.kubeconfig.sha256After.slice(0, 12)} now`,
         ]),
+    ...safeguards(evidence),
     `evidence              ${file}`,
   ].join('\n');
+}
+
+function safeguards({ lock, snapshot, degraded }: Evidence): string[] {
+  return [
+    ...(lock === undefined
+      ? []
+      : [`lock                  ${lock.state === 'held' ? lock.how : `left out: ${lock.reason}`}`]),
+    ...(snapshot === undefined
+      ? []
+      : [
+          `etcd snapshot         ${snapshot.state === 'taken' ? `${snapshot.bytes} bytes from ${snapshot.member}, sealed in ${snapshot.place}` : `left out: ${snapshot.reason}`}`,
+        ]),
+    ...(degraded === undefined ? [] : [`degraded              ${degraded.effect}`]),
+  ];
 }

@@ -3,6 +3,7 @@ import { controlPlanes, nodeOfServer } from '../../model/cluster.ts';
 import { valueOf } from '../../model/fact.ts';
 import type { Refusal } from '../../model/plan.ts';
 import type { PlanContext } from '../context.ts';
+import { isGone } from '../degraded.ts';
 import type { Judge } from './judge.ts';
 
 /** The address must be one, ours, and free or led to a control plane. */
@@ -66,7 +67,9 @@ export const address: Judge = ({ address: state, observation, ip, loaded }) => {
           },
         ];
       }
-      const holder = nodeOfServer(observation, floatingIP.server);
+      const holder =
+        nodeOfServer(observation, floatingIP.server) ??
+        observation.skipped?.find((node) => node.server?.id === floatingIP.server);
       if (floatingIP.server === null || holder?.role === 'control-plane') return [];
       return [
         {
@@ -112,6 +115,8 @@ export const zones: Judge = ({ observation, address: state }) => {
         : undefined;
   return controlPlanes(observation).flatMap((node): Refusal[] => {
     const { server } = node;
+    // One that is gone for good is told apart, with what takes it out.
+    if (isGone(node, observation)) return [];
     if (server === undefined) {
       return [
         {

@@ -1,7 +1,9 @@
 import { claimants, controlPlanes } from '../../model/cluster.ts';
 import { valueOf } from '../../model/fact.ts';
+import type { NodeObservation, Observation } from '../../model/observation.ts';
 import type { Refusal } from '../../model/plan.ts';
 import type { PlanContext } from '../context.ts';
+import { degraded, degradedEffect, isDead, isGone, removalOf } from '../degraded.ts';
 import { gateChecks, mayPass } from '../gates.ts';
 import { address, zones } from './address.ts';
 import { endpointPort } from './endpoint-port.ts';
@@ -66,7 +68,7 @@ export const knownNodes: Judge = ({ observation }) => {
       why,
       next: `Make ${node.name} reachable (power, firewall, certificate), or take it out of the cluster, then plan again.`,
     });
-    if (node.talosVersion.kind === 'unknown') return [refuse('its Talos API does not answer', node.talosVersion.why)];
+    if (node.talosVersion.kind === 'unknown') return [silentNode(node, observation, node.talosVersion.why)];
     if (node.role === 'unknown') return [refuse('nobody can say whether it is a control plane', 'its role is unknown')];
     if (node.config.kind === 'unknown') return [refuse('its machine config could not be read', node.config.why)];
     if (node.persistentSha256.kind === 'unknown') {
@@ -81,6 +83,33 @@ export const knownNodes: Judge = ({ observation }) => {
     return [];
   });
 };
+
+/** A node that says nothing: dead or gone for good. What would help is named, and never done. */
+function silentNode(node: NodeObservation, observation: Observation, why: string): Refusal {
+  const state = degraded(observation);
+  const allowed =
+    state.kind === 'possible' && isDead(node)
+      ? ` Or go on without it, fairlead apply --allow-degraded: ${degradedEffect(observation, state.dead)}.`
+      : state.kind === 'impossible' && isDead(node)
+        ? ` (--allow-degraded would not help: ${state.why}.)`
+        : '';
+  if (isGone(node, observation)) {
+    return {
+      code: 'node-gone',
+      what: `${node.name} is listed and does not exist any more`,
+      why: `no server of the project has its name or an address of it, and its Talos API does not answer (${why})`,
+      next: `If it is gone for good, take it out: ${removalOf(node, observation)}; fairlead removes no member. Then plan again.${allowed}`,
+    };
+  }
+  const power =
+    node.server === undefined || node.server.status === 'running' ? '' : `; Hetzner says it is ${node.server.status}`;
+  return {
+    code: 'node-unknown',
+    what: `${node.name}: its Talos API does not answer`,
+    why: `${why}${power}`,
+    next: `Make ${node.name} reachable (power, firewall, certificate), or take it out of the cluster, then plan again.${allowed}`,
+  };
+}
 
 const issuer: Judge = ({ issuer: state, observation }) => {
   // A config that could not be read is refused apart.
