@@ -84,5 +84,9 @@ const noSuchRun = (number: number, runs: number): Failure =>
 export const historyRoutes = buildRouteMap({
   routes: { list: listCommand, show: showCommand },
   defaultCommand: 'list',
-  docs: { brief: 'The runs that changed this cluster' },
+  docs: {
+    brief: 'The runs that changed this cluster',
+    fullDescription:
+      'The runs that changed this cluster, by the journal.\n\nExamples:\n  fairlead history\n  fairlead history show 3',
+  },
 });
