@@ -141,7 +141,7 @@ function endpointOf(machines: readonly Machine[]): string {
 function limitsOf(world: Describable, machines: readonly Machine[]): string[] {
   const limits = [
     'There is no CI secret store in this lab yet.',
-    'No controller-manager, scheduler or pods run: stand-ins keep the default ServiceAccount, kube-root-ca.crt, namespace deletion and Node status.',
+    'No controller-manager or scheduler runs: stand-ins keep the default ServiceAccount, kube-root-ca.crt, namespace deletion and Node status, and end the pods of nodes that are gone.',
     'Node Ready says that the kubelet stand-in reports; no container is ever started.',
   ];
   if (world.parts.etcd.backing === 'built-in')

@@ -129,6 +129,18 @@ describe.skipIf(missing)(`Talos' own talosctl at work ${skipped}`, () => {
     expect(await talosctl.ok('get', 'metakeys')).not.toContain('kept');
   });
 
+  test('finds the cluster healthy, as the node sees it and by its own look', async () => {
+    for (const form of ['--server=true', '--server=false']) {
+      const { code, stdout, stderr } = await talosctl.run('health', '--wait-timeout', '15s', form);
+      const lines = (stdout + stderr).trim().split('\n');
+      expect({ code, last: lines.at(-1) }, stdout + stderr).toEqual({
+        code: 0,
+        last: 'waiting for all k8s nodes to report schedulable: OK',
+      });
+      expect(lines).toContain('waiting for all control plane components to be ready: OK');
+    }
+  });
+
   test('sees changes as they happen', async () => {
     const follow = talosctl.follow('get', 'members', '-w');
     const seen = () =>

@@ -9,6 +9,7 @@ import { findEtcd } from '../../lab/kubernetes/etcd/find.ts';
 import { realEtcd } from '../../lab/kubernetes/etcd/real.ts';
 import { startControllers } from '../../lab/kubernetes/stand-ins/controllers.ts';
 import { startKubelet } from '../../lab/kubernetes/stand-ins/kubelet.ts';
+import type { ShownPod } from '../../lab/kubernetes/stand-ins/mirror-pods.ts';
 import { createAuthority, issue } from '../../lab/pki/pki.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { systemRandom } from '../../src/base/random.ts';
@@ -73,10 +74,44 @@ const configMap = (name: string, data: Record<string, string> = { a: '1' }, labe
   data,
 });
 
+const PODS = '/api/v1/namespaces/kube-system/pods';
+/** A static pod that was started from `origin`. */
+const pod = (origin: string, ready: 'True' | 'False'): ShownPod => ({
+  name: 'kube-scheduler',
+  origin,
+  manifest: {
+    metadata: { labels: { 'k8s-app': 'kube-scheduler' }, annotations: { 'talos.dev/config-version': origin } },
+    spec: {
+      containers: [{ name: 'main', image: 'scheduler:1', resources: { requests: { cpu: '10m' } } }],
+      hostNetwork: true,
+    },
+  },
+  status: {
+    phase: 'Running',
+    hostIP: '10.0.0.1',
+    hostIPs: [{ ip: '10.0.0.1' }],
+    podIP: '10.0.0.1',
+    podIPs: [{ ip: '10.0.0.1' }],
+    conditions: [{ type: 'Ready', status: ready }],
+    containerStatuses: [
+      {
+        name: 'main',
+        image: 'scheduler:1',
+        imageID: '',
+        ready: ready === 'True',
+        restartCount: 2,
+        state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
+        lastState: {},
+      },
+    ],
+  },
+});
+
 function conformance(mix: Mix): void {
   let cluster: Cluster;
   let config: string;
   let registered = false;
+  let shown: readonly ShownPod[] = [pod('1', 'True')];
   const stoppers: (() => unknown)[] = [];
 
   beforeAll(async () => {
@@ -93,6 +128,7 @@ function conformance(mix: Mix): void {
     const kubelet = startKubelet({
       clock: systemClock,
       heartbeatMs: 1000,
+      pods: () => shown,
       facts: () => ({
         name: 'cp-1',
         role: 'control-plane',
@@ -480,6 +516,97 @@ function conformance(mix: Mix): void {
     expect((await api('POST', leases, { who, body: lease })).status).toBe(201);
     expect((await api('PATCH', `${leases}/cp-1`, { who, type: MERGE, body: { spec: {} } })).status).toBe(403);
     expect((await api('GET', `${CONFIGMAPS}/wet`, { who })).status).toBe(403);
+  });
+
+  test('a kubelet shows its static pods, makes them anew when they change, and takes no word but its own', async () => {
+    const mirror = `${PODS}/kube-scheduler-cp-1`;
+    const look = async () => (await api('GET', mirror)).body;
+    const ready = async (wanted: string) =>
+      (await look()).status?.conditions?.find((one: { type: string }) => one.type === 'Ready')?.status === wanted;
+    await eventually(() => ready('True'));
+    const first = await look();
+    expect(first).toMatchObject({
+      metadata: {
+        labels: { 'k8s-app': 'kube-scheduler' },
+        annotations: { 'kubernetes.io/config.mirror': expect.stringMatching(/^[0-9a-f]{32}$/) },
+        ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'cp-1', controller: true }],
+      },
+      spec: { nodeName: 'cp-1', restartPolicy: 'Always', dnsPolicy: 'ClusterFirst' },
+      status: { phase: 'Running', qosClass: 'Burstable', podIP: '10.0.0.1' },
+    });
+    const names = async (selector: string) =>
+      (await api('GET', `/api/v1/pods?${selector}`)).body.items.map(
+        (one: { metadata: { name: string } }) => one.metadata.name,
+      );
+    expect(await names('labelSelector=k8s-app+%3D+kube-scheduler')).toEqual(['kube-scheduler-cp-1']);
+    expect(await names('fieldSelector=spec.nodeName%3Dcp-1,status.phase%3DRunning')).toEqual(['kube-scheduler-cp-1']);
+    expect(await names('fieldSelector=spec.nodeName%3Dother')).toEqual([]);
+    const table = (await api('GET', PODS, { accept: TABLE })).body;
+    const ofPod = table.rows[0].cells.map(String);
+    expect([...ofPod.slice(0, 3), ofPod[3]?.replace(/ .*/, '')]).toEqual([
+      'kube-scheduler-cp-1',
+      '1/1',
+      'Running',
+      '2',
+    ]);
+
+    shown = [pod('1', 'False')];
+    await eventually(() => ready('False'));
+    expect((await look()).metadata.uid).toBe(first.metadata.uid);
+    shown = [pod('2', 'True')];
+    await eventually(() => ready('True'));
+    const second = await look();
+    expect(second.metadata.uid).not.toBe(first.metadata.uid);
+    expect(second.metadata.annotations['talos.dev/config-version']).toBe('2');
+    await api('DELETE', mirror);
+    await eventually(async () => {
+      const { metadata } = await look();
+      return (
+        metadata?.uid !== undefined && metadata.uid !== second.metadata.uid && metadata.deletionTimestamp === undefined
+      );
+    });
+
+    const who = await cluster.leaf(['system:nodes'], 'system:node:cp-1');
+    const stranger = await cluster.leaf(['system:nodes'], 'system:node:w-9');
+    const third = await look();
+    const { resourceVersion: _version, uid: _uid, creationTimestamp: _time, ...metadata } = third.metadata;
+    const { nodeName, containers } = third.spec;
+    const refused = async (body: object, why: string, as = who) =>
+      expect(
+        (await api('POST', PODS, { who: as, body: { apiVersion: 'v1', kind: 'Pod', ...body } })).body,
+      ).toMatchObject({
+        code: 403,
+        message: expect.stringContaining(why),
+      });
+    const named = { ...metadata, name: 'other' };
+    const { 'kubernetes.io/config.mirror': _mirror, ...annotations } = metadata.annotations;
+    await refused(
+      { metadata: { ...named, annotations }, spec: { nodeName, containers } },
+      'can only create mirror pods',
+    );
+    await refused({ metadata: named, spec: { nodeName: 'w-1', containers } }, 'spec.nodeName set to itself');
+    await refused(
+      { metadata: { ...named, ownerReferences: [] }, spec: { nodeName, containers } },
+      'an owner reference set to itself',
+    );
+    await refused(
+      {
+        metadata: { ...named, ownerReferences: [{ ...metadata.ownerReferences[0], uid: 'other' }] },
+        spec: { nodeName, containers },
+      },
+      'UID mismatch',
+    );
+    expect((await api('DELETE', mirror, { who: stranger })).body.message).toContain(
+      'can only delete pods with spec.nodeName set to itself',
+    );
+    expect(
+      (await api('PATCH', `${mirror}/status`, { who: stranger, type: MERGE, body: { status: { phase: 'Failed' } } }))
+        .body.message,
+    ).toContain('can only update pod status for pods with spec.nodeName set to itself');
+    for (const plural of ['daemonsets', 'deployments', 'replicasets'])
+      expect(
+        (await api('GET', `/apis/apps/v1/namespaces/kube-system/${plural}?labelSelector=k8s-app+in+(a,b)`)).body.items,
+      ).toEqual([]);
   });
 
   test('the audit has each request once: who, what, whether it wrote', async () => {

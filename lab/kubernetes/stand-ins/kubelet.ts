@@ -1,9 +1,10 @@
 import type { Clock } from '../../../src/base/clock.ts';
 import { textOf } from '../../../src/base/failure.ts';
 import type { KeyPair } from '../../pki/types.ts';
-import { recordAt, stringAt, type Json } from '../api-server/objects/types.ts';
+import { recordAt, stringAt } from '../api-server/objects/types.ts';
 import { createApiClient, type ApiAccess, type ApiClient } from '../http.ts';
 import { microTime } from './conditions.ts';
+import { createMirrorPods, type Call, type ShownPod } from './mirror-pods.ts';
 import { CONTROL_PLANE_LABEL, differsFrom, newNode, providerIdOf, statusOf, type NodeFacts } from './node-object.ts';
 
 /** An API server, without the credential: https://address:port, and the certificate's name where that is not the address. */
@@ -15,6 +16,8 @@ export interface KubeletPorts {
   readonly heartbeatMs: number;
   /** The machine as it is now. */
   readonly facts: () => NodeFacts;
+  /** The static pods that run now; none on workers. */
+  readonly pods: () => readonly ShownPod[];
   /** API servers it may ask, the best first: a control plane's own, or those a worker's KubePrism knows. */
   readonly api: () => readonly ApiAddress[];
   /** PEM of the cluster's authority. */
@@ -40,12 +43,31 @@ const RETRY_MS = 100;
 const STATUS_EVERY = 30;
 const LEASES = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
 
-/** The kubelet as the API sees it: the Node, its status, its lease. It runs no pods. Quiet while no API server answers. */
+/**
+ * The kubelet as the API sees it: the Node, its status, its lease, and on a control plane the mirror pods of its static
+ * pods. It runs no others. Quiet while no API server answers.
+ */
 export function startKubelet(ports: KubeletPorts): KubeletStandIn {
   const { clock } = ports;
   const down = new AbortController();
   const { signal } = down;
+  const mirrors = createMirrorPods();
   let turns = 0;
+  let mirrorsFail = false;
+
+  /** What goes wrong here keeps nobody from beating; it is tried again with the next heartbeat. */
+  const showPods = async (facts: NodeFacts, node: unknown, kubelet: Call): Promise<void> => {
+    const pods = ports.pods();
+    if (pods.length === 0) return;
+    try {
+      const owner = { name: facts.name, uid: stringAt(node, 'metadata', 'uid') ?? '' };
+      await mirrors.sync(kubelet, owner, pods, clock.wall());
+      mirrorsFail = false;
+    } catch (error) {
+      if (!mirrorsFail && !signal.aborted) ports.log(`kubelet: failed creating a mirror pod: ${textOf(error)}`);
+      mirrorsFail = true;
+    }
+  };
 
   const turn = async ({ kubelet, talos }: Clients): Promise<void> => {
     const facts = ports.facts();
@@ -61,6 +83,7 @@ export function startKubelet(ports: KubeletPorts): KubeletStandIn {
     await renewLease(facts.name, kubelet, clock.wall());
     if (turns === 0) ports.ready();
     turns += 1;
+    await showPods(facts, node, kubelet);
   };
 
   const run = async (): Promise<void> => {
@@ -100,9 +123,6 @@ export function startKubelet(ports: KubeletPorts): KubeletStandIn {
     stop: () => down.abort(),
   };
 }
-
-/** One call; resolves with the body, or undefined for a 404 that was reckoned with; rejects with the server's words. */
-type Call = (method: string, path: string, wanted: readonly number[], body?: Json) => Promise<unknown>;
 
 interface Clients {
   readonly server: string;

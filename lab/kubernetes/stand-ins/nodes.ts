@@ -3,6 +3,7 @@ import { listAt, stringAt, type Json } from '../api-server/objects/types.ts';
 import type { ApiClient } from '../http.ts';
 import { findCondition } from './conditions.ts';
 import { serverOf } from './node-object.ts';
+import { markPodsNotReady, removePods } from './node-pods.ts';
 
 /** How long kube-controller-manager waits for a heartbeat, milliseconds at speed 1. */
 const GRACE_MS = 40_000;
@@ -42,7 +43,7 @@ export interface NodeRules {
 
 /**
  * What the node controllers do: a Node that stops beating becomes Unknown and is tainted, one that is ready loses the
- * taints, and one whose server is no more is deleted.
+ * taints, and one whose server is no more is deleted. Its pods go the same way: not ready, gone.
  */
 export async function reconcileNodes(client: ApiClient, rules: NodeRules, signal: AbortSignal): Promise<void> {
   const list = async (path: string): Promise<readonly Json[]> => {
@@ -73,14 +74,16 @@ export async function reconcileNodes(client: ApiClient, rules: NodeRules, signal
     if (late && status !== 'Unknown') {
       // The taint follows with the next look, which knows the version that this leaves.
       await markUnknown(client, name, rules.clock.wall(), signal);
+      await markPodsNotReady(client, name, rules.clock.wall(), signal);
       continue;
     }
     await setTaints(client, node, late ? 'Unknown' : status, signal);
   }
 }
 
-/** Removes this very Node, not one of the same name that was made meanwhile, and the Lease that its kubelet left. */
+/** Removes this very Node, not one of the same name that was made meanwhile, and the pods and the Lease that its kubelet left. */
 async function removeNode(client: ApiClient, name: string, uid: string, signal: AbortSignal): Promise<void> {
+  await removePods(client, name, signal);
   const path = `/api/v1/nodes/${name}`;
   const { status } = await client.request('DELETE', path, { body: { preconditions: { uid } }, signal });
   if (status === 409) return;

@@ -3,6 +3,8 @@ import { kubeletCertificateFromPeers } from '../api/trust.ts';
 import { argValue } from '../control-plane/api-server-args.ts';
 import { issueLeaf } from '../control-plane/certificates.ts';
 import type { ActiveConfig, Machine } from '../machine.ts';
+import { settingsOf } from '../resources/settings.ts';
+import { shownPods } from '../resources/static-pods.ts';
 
 /** The kubelet's visible work towards the API: this machine's Node object and its heartbeats. */
 export interface NodeAgent {
@@ -55,6 +57,10 @@ export function startNodeAgent(machine: Machine, active: ActiveConfig, signal: A
       machineId: machine.nodeId,
       bootId: machine.bootId,
     }),
+    pods() {
+      const settings = plane ? settingsOf(machine) : undefined;
+      return settings === undefined ? [] : shownPods(machine, settings);
+    },
     api: plane ? own : others,
     clusterCA: clusterCA.crt,
     credential: (until) =>

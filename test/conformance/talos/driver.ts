@@ -14,6 +14,9 @@ const run = promisify(execFile);
 export interface TalosCluster {
   readonly controlPlanes: readonly TalosClient[];
   readonly workers: readonly TalosClient[];
+  /** The file with its client certificate, and a control plane's address, as talosctl wants them. */
+  readonly talosconfig: string;
+  readonly controlPlane: string;
   /** A folder of the test's own. */
   readonly folder: string;
   /** The kubeconfig that the cluster gives to an admin, as a file; asked for once. */
@@ -39,6 +42,8 @@ export async function openCluster(talosconfig: string, nodes: readonly string[] 
   return {
     controlPlanes,
     workers: clients.filter((client) => !controlPlanes.includes(client)),
+    talosconfig,
+    controlPlane: addresses[clients.indexOf(first(controlPlanes))] ?? '',
     folder,
     kubeconfig: () =>
       (kubeconfig ??= (async () => {
@@ -80,9 +85,12 @@ export async function endpointOf(client: TalosClient): Promise<string> {
   throw new Error('the machine config names no endpoint');
 }
 
-/** kubectl from PATH or the cache of scripts/prepare; undefined when there is none. */
-export async function findKubectl(): Promise<string | undefined> {
-  for (const program of ['kubectl', path.join(homedir(), '.cache/fairlead/bin/kubectl-v1.36.3')]) {
+/** kubectl and talosctl from PATH or the cache of scripts/prepare; undefined when there is none. */
+export const findKubectl = (): Promise<string | undefined> => find('kubectl', 'kubectl-v1.36.3');
+export const findTalosctl = (): Promise<string | undefined> => find('talosctl', 'talosctl-v1.13.9');
+
+async function find(name: string, prepared: string): Promise<string | undefined> {
+  for (const program of [name, path.join(homedir(), '.cache/fairlead/bin', prepared)]) {
     const works = await run(program, ['version', '--client']).then(
       () => true,
       () => false,

@@ -3,12 +3,12 @@ import path from 'node:path';
 import { expect } from 'vitest';
 import { createKubernetesClient } from '../../../src/systems/kubernetes/client.ts';
 import { parseKubeconfig, resolveContext } from '../../../src/systems/kubernetes/kubeconfig.ts';
-import { claimsOf, endpointOf, findKubectl, first, output, type TalosCluster } from './driver.ts';
+import { claimsOf, endpointOf, findKubectl, findTalosctl, first, output, type TalosCluster } from './driver.ts';
 
 export interface Scenario {
   readonly name: string;
   /** Where it is not found, the scenario is left out, and says so. */
-  readonly program?: 'kubectl';
+  readonly program?: 'kubectl' | 'talosctl';
   readonly run: (cluster: TalosCluster) => Promise<void>;
 }
 
@@ -130,6 +130,19 @@ export const reading: readonly Scenario[] = [
         expect(String(iss)).toMatch(/^https:\/\//);
       } finally {
         client.close();
+      }
+    },
+  },
+  {
+    program: 'talosctl',
+    name: 'talosctl finds the cluster healthy, as a node sees it and by its own look',
+    run: async ({ talosconfig, controlPlane, folder }) => {
+      const talosctl = await findTalosctl();
+      if (talosctl === undefined) throw new Error('talosctl is gone');
+      for (const form of ['--server=true', '--server=false']) {
+        const where = ['--talosconfig', talosconfig, '-n', controlPlane, '-e', controlPlane];
+        // Rejects where it ends with another status than 0, and with it what was not well.
+        await output(talosctl, [...where, 'health', '--wait-timeout', '25s', form], folder);
       }
     },
   },

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, test } from 'vitest';
 import { findApiServer } from '../../../lab/kubernetes/api-server/find.ts';
 import { findEtcd } from '../../../lab/kubernetes/etcd/find.ts';
 import { startLab, type TestLab } from '../../e2e/harness.ts';
-import { findKubectl, openCluster, type TalosCluster } from './driver.ts';
+import { findKubectl, findTalosctl, openCluster, type TalosCluster } from './driver.ts';
 import { reading as all } from './reading.ts';
 
 const MINUTE_MS = 60_000;
@@ -10,9 +10,11 @@ const [etcd, apiServer] = await Promise.all([findEtcd(process.env), findApiServe
 const missing =
   etcd === undefined || apiServer === undefined ? ' (skipped: no real etcd or kube-apiserver is found)' : '';
 
-const kubectl = await findKubectl();
-const reading = all.filter(({ program }) => program === undefined || kubectl !== undefined);
-if (kubectl === undefined) test.skip('kubectl (skipped: it is neither on PATH nor in the cache)', () => {});
+const programs = { kubectl: await findKubectl(), talosctl: await findTalosctl() };
+const reading = all.filter(({ program }) => program === undefined || programs[program] !== undefined);
+for (const [name, file] of Object.entries(programs)) {
+  if (file === undefined) test.skip(`${name} (skipped: it is neither on PATH nor in the cache)`, () => {});
+}
 
 const LABS = [
   { name: 'a lab of built-in parts', args: ['--parts', 'built-in'], skip: false },

@@ -71,6 +71,7 @@ function kubeletMay(node: string, verb: string, resource: NonNullable<Attributes
     case '/events':
       return ['create', 'patch', 'update'].includes(verb);
     case '/pods':
+      if (resource.subresource === 'status') return ['patch', 'update'].includes(verb);
       return reading.includes(verb) || ['create', 'delete'].includes(verb);
     case '/services':
       return reading.includes(verb);

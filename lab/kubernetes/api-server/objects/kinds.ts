@@ -30,9 +30,40 @@ export function defaultsFor(object: KubeObject, resource: Resource): void {
       taintUntilReady(object);
       return;
     }
+    case 'Pod':
+      podDefaults(object);
+      return;
     default:
       return;
   }
+}
+
+/** A new pod waits for somebody to run it; its class follows from what its containers ask for. */
+function podDefaults(object: KubeObject): void {
+  const containers = listAt(object, 'spec', 'containers').map((container): Json => {
+    if (!isRecord(container)) return container;
+    const image = stringAt(container, 'image') ?? '';
+    const latest = !/[:@][^/]*$/.test(image) || image.endsWith(':latest');
+    return {
+      imagePullPolicy: latest ? 'Always' : 'IfNotPresent',
+      resources: {},
+      terminationMessagePath: '/dev/termination-log',
+      terminationMessagePolicy: 'File',
+      ...container,
+    };
+  });
+  object['spec'] = {
+    dnsPolicy: 'ClusterFirst',
+    enableServiceLinks: true,
+    restartPolicy: 'Always',
+    schedulerName: 'default-scheduler',
+    securityContext: {},
+    terminationGracePeriodSeconds: 30,
+    ...recordAt(object, 'spec'),
+    containers,
+  };
+  const asks = containers.some((one) => Object.keys(recordAt(one, 'resources') ?? {}).length > 0);
+  object['status'] = { phase: 'Pending', qosClass: asks ? 'Burstable' : 'BestEffort' };
 }
 
 /** The admission plugin TaintNodesByCondition: a new node takes no pods until a controller has seen it ready. */

@@ -31,9 +31,22 @@ const reading: readonly Verb[] = ['get', 'list', 'watch'];
 
 const core = { group: '', version: 'v1', namespaced: true, hasStatus: false, verbs: all, shortNames: [] } as const;
 
+const workload = (singular: string, kind: string, shortName: string): Resource => ({
+  ...core,
+  group: 'apps',
+  plural: `${singular}s`,
+  singular,
+  kind,
+  verbs: reading,
+  shortNames: [shortName],
+  categories: ['all'],
+  folder: `${singular}s`,
+  hasStatus: true,
+});
+
 /**
- * What the built-in server knows. Pods can be listed and never made: nothing here would run one. Services and endpoints
- * are those of the API server itself.
+ * What the built-in server knows. A pod that is no kubelet's own stays Pending: nothing here would run it. Services and
+ * endpoints are those of the API server itself; workloads of `apps` are looked for (by talosctl, for one), and there are none.
  */
 export const resources: readonly Resource[] = [
   { ...core, plural: 'configmaps', singular: 'configmap', kind: 'ConfigMap', shortNames: ['cm'], folder: 'configmaps' },
@@ -83,8 +96,8 @@ export const resources: readonly Resource[] = [
     kind: 'Pod',
     shortNames: ['po'],
     categories: ['all'],
-    verbs: without('create', 'patch', 'update'),
     folder: 'pods',
+    hasStatus: true,
   },
   { ...core, plural: 'secrets', singular: 'secret', kind: 'Secret', folder: 'secrets' },
   {
@@ -106,6 +119,10 @@ export const resources: readonly Resource[] = [
     folder: 'services/specs',
     hasStatus: true,
   },
+  workload('daemonset', 'DaemonSet', 'ds'),
+  workload('deployment', 'Deployment', 'deploy'),
+  workload('replicaset', 'ReplicaSet', 'rs'),
+  workload('statefulset', 'StatefulSet', 'sts'),
   { ...core, group: 'coordination.k8s.io', plural: 'leases', singular: 'lease', kind: 'Lease', folder: 'leases' },
   {
     ...core,

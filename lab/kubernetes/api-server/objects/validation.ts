@@ -1,6 +1,6 @@
 import { apiVersionOf, type Resource } from './resources.ts';
 import { ApiError, badRequest, invalid, type StatusCause } from './status.ts';
-import { isRecord, type Json, type JsonRecord, type KubeObject } from './types.ts';
+import { isRecord, listAt, stringAt, type Json, type JsonRecord, type KubeObject } from './types.ts';
 
 const LABEL = String.raw`[a-z0-9]([-a-z0-9]*[a-z0-9])?`;
 const SUBDOMAIN = String.raw`[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*`;
@@ -77,7 +77,24 @@ export function validate(object: KubeObject, resource: Resource): void {
       });
   }
   if (resource.kind === 'ConfigMap' || resource.kind === 'Secret') causes.push(...keyProblems(object));
+  if (resource.kind === 'Pod') causes.push(...podProblems(object));
   if (causes.length > 0) throw invalid(resource, name, causes);
+}
+
+const required = (field: string, message = 'Required value'): StatusCause => ({
+  reason: 'FieldValueRequired',
+  message,
+  field,
+});
+
+function podProblems(object: KubeObject): StatusCause[] {
+  const containers = listAt(object, 'spec', 'containers');
+  if (containers.length === 0) return [required('spec.containers')];
+  return containers.flatMap((container, n) =>
+    ['name', 'image'].flatMap((field) =>
+      (stringAt(container, field) ?? '') === '' ? [required(`spec.containers[${n}].${field}`)] : [],
+    ),
+  );
 }
 
 function nameProblem(name: string, isLabel: boolean): string | undefined {

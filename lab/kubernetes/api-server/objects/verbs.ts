@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../../../src/base/clock.ts';
 import { pick, type Random } from '../../../../src/base/random.ts';
 import type { User } from '../access/authentication.ts';
-import { admit, refuseNodeChange } from './admission.ts';
+import { admit, refuseNodeChange, refusePodChange } from './admission.ts';
 import { defaultsFor, readyForUpdate, type Part } from './kinds.ts';
 import { applyPatch } from './patches.ts';
 import type { Resource } from './resources.ts';
@@ -70,6 +70,7 @@ export async function create(ports: VerbPorts, target: Target, body: Json): Prom
   validate(object, resource);
   const name = object.metadata.name ?? '';
   refuseNodeChange(ports.nodeRestriction, target.user, 'create', resource, name, undefined, object);
+  await refusePodChange(ports.storage, ports.nodeRestriction, target.user, 'create', resource, name, object);
   await admit(ports.storage, resource, namespace, name);
   if (target.dryRun) {
     if ((await ports.storage.get(resource, namespace, name)) !== undefined) throw alreadyExists(resource, name);
@@ -164,6 +165,7 @@ async function write(ports: VerbPorts, target: Target, wanted: KubeObject, old: 
   const object = readyForUpdate(wanted, old.object, resource, target.part);
   validateUpdate(object, old.object, resource);
   refuseNodeChange(ports.nodeRestriction, target.user, 'update', resource, name, old.object, object);
+  await refusePodChange(ports.storage, ports.nodeRestriction, target.user, 'update', resource, name, old.object);
   // Equal content is not written: the version stays, and no watcher hears of it.
   if (isDeepStrictEqual(plain(object), plain(old.object))) return old.object;
   if (target.dryRun) return object;
@@ -204,6 +206,7 @@ export async function remove(ports: VerbPorts, target: Target, options: Json): P
     const old = await mustGet(ports, target);
     checkPreconditions(target, options, old);
     refuseNodeChange(ports.nodeRestriction, target.user, 'delete', resource, name, old.object, undefined);
+    await refusePodChange(ports.storage, ports.nodeRestriction, target.user, 'delete', resource, name, old.object);
     if (resource.kind === 'Namespace' && ['default', 'kube-system', 'kube-public'].includes(name))
       throw new ApiError(403, 'Forbidden', `namespaces "${name}" is forbidden: this namespace may not be deleted`, {
         name,

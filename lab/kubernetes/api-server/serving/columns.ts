@@ -100,6 +100,18 @@ const servicePorts = (object: KubeObject): string =>
     })
     .join(',');
 
+const containersOf = (pod: KubeObject): readonly Json[] => listAt(pod, 'status', 'containerStatuses');
+
+const readyContainers = (pod: KubeObject): string => {
+  const ready = containersOf(pod).filter(
+    (one) => isRecord(one) && one['ready'] === true && recordAt(one, 'state', 'running') !== undefined,
+  ).length;
+  return `${ready}/${listAt(pod, 'spec', 'containers').length}`;
+};
+
+const restarts = (pod: KubeObject): string =>
+  String(containersOf(pod).reduce<number>((sum, one) => sum + Number(recordAt(one)?.['restartCount'] ?? 0), 0));
+
 const tables: Readonly<Record<string, readonly Column[]>> = {
   'v1/nodes': [
     name,
@@ -134,10 +146,14 @@ const tables: Readonly<Record<string, readonly Column[]>> = {
   'v1/endpoints': [name, column('Endpoints', endpointsText), age],
   'v1/pods': [
     name,
-    column('Ready', () => '0/0'),
+    column('Ready', readyContainers),
     column('Status', (object) => stringAt(object, 'status', 'phase') ?? ''),
-    column('Restarts', () => '0'),
+    column('Restarts', restarts),
     age,
+    column('IP', (object) => stringAt(object, 'status', 'podIP') ?? none, 1),
+    column('Node', (object) => stringAt(object, 'spec', 'nodeName') ?? none, 1),
+    column('Nominated Node', () => none, 1),
+    column('Readiness Gates', () => none, 1),
   ],
   'v1/events': [
     column('Last Seen', (event, now) => ageOf(lastSeen(event), now)),

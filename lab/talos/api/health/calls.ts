@@ -5,7 +5,7 @@ import { rolesIn } from '../context.ts';
 import { requireControlPlane } from '../etcd-calls.ts';
 import type { ClusterInfo, ClusterService } from '../generated/cluster/cluster_pb.ts';
 import { clusterChecks, type Check } from './checks.ts';
-import { kubernetesNodes } from './kubernetes.ts';
+import { kubernetesView } from './kubernetes.ts';
 import { createPeerClients, type CheckedNode } from './peers.ts';
 
 const POLL_MS = 5_000;
@@ -21,7 +21,7 @@ export function healthCalls(machine: Machine): ServiceImpl<typeof ClusterService
       const nodes = nodesOf(machine, clusterInfo);
       yield { message: `discovered nodes: [${nodes.map((node) => JSON.stringify(node.addresses[0])).join(' ')}]` };
       const clients = createPeerClients(machine, rolesIn(context.values));
-      const kubernetes = () => kubernetesNodes(machine, clusterInfo?.forceEndpoint ?? '');
+      const kubernetes = kubernetesView(machine, clusterInfo?.forceEndpoint ?? '');
       try {
         for (const check of clusterChecks({ nodes, clients, kubernetes })) {
           let last = '';

@@ -1,5 +1,5 @@
 import { textOf } from '../../../../src/base/failure.ts';
-import type { KubernetesNode } from './kubernetes.ts';
+import type { KubernetesNode, KubernetesView } from './kubernetes.ts';
 import type { CheckedNode, PeerClients } from './peers.ts';
 
 /** A check of the cluster: repeated until it does not throw. */
@@ -13,7 +13,7 @@ export interface Check {
 export interface Checked {
   readonly nodes: readonly CheckedNode[];
   readonly clients: PeerClients;
-  readonly kubernetes: () => Promise<readonly KubernetesNode[]>;
+  readonly kubernetes: KubernetesView;
 }
 
 const PODS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'];
@@ -148,7 +148,7 @@ export function clusterChecks({ nodes, clients, kubernetes }: Checked): readonly
           if (!/^stage: running$/m.test(yaml)) throw new Error(`${called(node)}: ${yaml.split('\n')[0] ?? ''}`);
         }),
     },
-    { description: 'all k8s nodes to report', run: async () => match(nodes, await kubernetes()) },
+    { description: 'all k8s nodes to report', run: async () => match(nodes, await kubernetes.nodes()) },
     {
       description: 'all control plane static pods to be running',
       run: () =>
@@ -164,16 +164,24 @@ export function clusterChecks({ nodes, clients, kubernetes }: Checked): readonly
     },
     {
       description: 'all control plane components to be ready',
-      run: async () =>
-        match(
-          planes,
-          (await kubernetes()).filter((node) => node.controlPlane),
-        ),
+      async run() {
+        const found = (await kubernetes.nodes()).filter((node) => node.controlPlane);
+        match(planes, found);
+        const pods = await kubernetes.pods();
+        for (const app of PODS) {
+          const own = pods.filter((pod) => pod.app === app);
+          if (own.length !== found.length) {
+            throw new Error(`expected number of pods for ${app} to be ${found.length}, got ${own.length}`);
+          }
+          const late = own.filter((pod) => !pod.ready).map((pod) => pod.name);
+          if (late.length > 0) throw new Error(`some pods are not ready for ${app}: [${late.join(' ')}]`);
+        }
+      },
     },
     {
       description: 'all k8s nodes to report ready',
       async run() {
-        const late = (await kubernetes()).filter((node) => !node.ready).map((node) => node.name);
+        const late = (await kubernetes.nodes()).filter((node) => !node.ready).map((node) => node.name);
         if (late.length > 0) throw new Error(`some nodes are not ready: [${late.join(' ')}]`);
       },
     },
@@ -182,7 +190,7 @@ export function clusterChecks({ nodes, clients, kubernetes }: Checked): readonly
     {
       description: 'all k8s nodes to report schedulable',
       async run() {
-        const marked = (await kubernetes()).filter((node) => node.unschedulable).map((node) => node.name);
+        const marked = (await kubernetes.nodes()).filter((node) => node.unschedulable).map((node) => node.name);
         if (marked.length > 0) throw new Error(`some nodes are not schedulable: [${marked.join(' ')}]`);
       },
     },

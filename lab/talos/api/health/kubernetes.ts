@@ -12,13 +12,35 @@ export interface KubernetesNode {
   readonly unschedulable: boolean;
 }
 
+/** A pod of the control plane, likewise. */
+export interface KubernetesPod {
+  readonly name: string;
+  /** `kube-apiserver`, by its label `k8s-app`. */
+  readonly app: string;
+  readonly ready: boolean;
+}
+
+/** The cluster as its endpoint shows it. */
+export interface KubernetesView {
+  nodes(): Promise<readonly KubernetesNode[]>;
+  pods(): Promise<readonly KubernetesPod[]>;
+}
+
 const TIMEOUT_MS = 5_000;
 
+/** What a check asks is asked when it runs. */
+export const kubernetesView = (machine: Machine, forced: string): KubernetesView => ({
+  nodes: async () => (await listOf<NodeObject>(machine, forced, '/api/v1/nodes')).map(nodeOf),
+  pods: async () => (await listOf<PodObject>(machine, forced, PODS_PATH)).map(podOf),
+});
+
+const PODS_PATH = '/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app';
+
 /**
- * The Nodes as the cluster's endpoint shows them: an endpoint that leads nowhere fails the check though the nodes are well.
+ * Objects as the cluster's endpoint shows them: an endpoint that leads nowhere fails the check though the nodes are well.
  * An endpoint with a name is not looked up; the machine's own API server is asked instead.
  */
-export async function kubernetesNodes(machine: Machine, forced: string): Promise<readonly KubernetesNode[]> {
+async function listOf<T>(machine: Machine, forced: string, path: string): Promise<readonly T[]> {
   const derived = machine.active?.derived;
   if (derived === undefined) throw new Error('no configuration');
   const { hostname, port } = new URL(forced === '' ? derived.endpoint : forced);
@@ -36,9 +58,9 @@ export async function kubernetesNodes(machine: Machine, forced: string): Promise
     { userAgent: `talos/${machine.ports.version} node/${machine.facts.hostname}`, timeoutMs: TIMEOUT_MS },
   );
   try {
-    const { status, body } = await client.request('GET', '/api/v1/nodes');
-    if (status !== 200) throw new Error(`nodes: ${status}`);
-    return ((body as { items?: NodeObject[] }).items ?? []).map(nodeOf);
+    const { status, body } = await client.request('GET', path);
+    if (status !== 200) throw new Error(`GET ${path}: ${status}`);
+    return (body as { items?: T[] }).items ?? [];
   } finally {
     client.close();
   }
@@ -52,6 +74,17 @@ interface NodeObject {
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
 }
+
+interface PodObject {
+  readonly metadata?: { readonly name?: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+const podOf = ({ metadata, status }: PodObject): KubernetesPod => ({
+  name: metadata?.name ?? '',
+  app: metadata?.labels?.['k8s-app'] ?? '',
+  ready: (status?.conditions ?? []).every(({ type, status: is }) => type !== 'Ready' || is === 'True'),
+});
 
 const nodeOf = ({ metadata, spec, status }: NodeObject): KubernetesNode => ({
   name: metadata?.name ?? '',
