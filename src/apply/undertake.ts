@@ -95,7 +95,7 @@ async function begun(
       await ended(kind);
       return { kind, plan: seen.plan };
     }
-    const moved = movedSince(first.plan, seen.plan);
+    const moved = movedSince(first, seen);
     if (moved.length > 0) throw planMoved(moved);
     const snapshot = await keepBefore({ ...ports, reporter }, seen, start, safeguards);
     inRun = true;

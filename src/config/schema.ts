@@ -48,7 +48,10 @@ export const clusterConfigSchema = z.strictObject({
     .strictObject({
       host: z
         .string()
-        .min(1)
+        .regex(
+          /^(?!.*\.\.)[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/,
+          'a DNS name or an IPv4 address alone: no https://, no port (endpoint.port), no path',
+        )
         .optional()
         .meta({ description: 'DNS name of the endpoint; absent = the address itself.' }),
       port: port.default(6443),

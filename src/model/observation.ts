@@ -21,6 +21,8 @@ export interface Observation {
   /** The endpoints that nodes have now, other than the wanted one. */
   readonly currentEndpoints: readonly EndpointProbe[];
   readonly consumers: ConsumersObservation;
+  /** When the certificate of the talosconfig ends, RFC 3339; absent where nobody looked. */
+  readonly talosCertificateEnds?: string;
   /** Dead control planes that were left out of `nodes` because the user allowed it. */
   readonly skipped?: readonly NodeObservation[];
   /** Why and how credentials for Kubernetes were made for this run; absent where the configured kubeconfig is used. */
@@ -97,12 +99,22 @@ export interface NodeObservation {
   readonly linkFacts: Fact<readonly LinkFacts[]>;
   readonly stage: Fact<{ readonly stage: string; readonly ready: boolean; readonly unmet: readonly string[] }>;
   readonly services: Fact<readonly TalosService[]>;
+  /** How its clock stands to its time server's; not asked anew in every look, and undefined where nobody asked. */
+  readonly clock?: Fact<NodeClock>;
   /** Control planes only; undefined on workers. */
   readonly etcd: EtcdObservation | undefined;
   /** Served on the node's own address; undefined on workers. */
   readonly certificate: Fact<ServedCertificate> | undefined;
   /** `/readyz` on the node's own address; undefined on workers. */
   readonly apiReady: Fact<ReadyResult> | undefined;
+}
+
+export interface NodeClock {
+  /** How far the node is ahead of its time server, milliseconds; negative: behind. */
+  readonly offsetMs: number;
+  /** How far the time server is ahead of this machine. */
+  readonly referenceMs: number;
+  readonly server: string;
 }
 
 export interface EtcdObservation {

@@ -4,6 +4,7 @@ import type {
   EtcdObservation,
   LinkAddress,
   LinkFacts,
+  NodeClock,
   NodeConfig,
   NodeObservation,
   ServedCertificate,
@@ -26,6 +27,8 @@ export interface NodeIdentity {
   readonly ownAddresses: readonly string[];
   readonly server: Server | undefined;
   readonly kubernetes: KubernetesNode | undefined;
+  /** As an earlier look of the same run found it: a time server is not asked in every look. */
+  readonly clock: NodeObservation['clock'];
 }
 
 const QUICK_MS = 1_000;
@@ -70,7 +73,7 @@ export async function observeNode(systems: Systems, identity: NodeIdentity, look
     return lives ? { ...silent(identity, version), ...api } : silent(identity, version);
   }
 
-  const [config, persistentSha256, links, linkFacts, stage, services, etcd] = await Promise.all([
+  const [config, persistentSha256, links, linkFacts, stage, services, etcd, clock] = await Promise.all([
     observeConfig(talos, read),
     read('persistent machine config', async (signal) => {
       const persistent = await talos.machineConfig('persistent', signal);
@@ -87,6 +90,7 @@ export async function observeNode(systems: Systems, identity: NodeIdentity, look
     }),
     read('services', (signal) => talos.services(signal)),
     identity.role === 'worker' ? undefined : observeEtcd(talos, read),
+    identity.clock ?? observeClock(talos, name, look),
   ]);
   const port = valueOf(config)?.apiServerPort ?? 6443;
   const atOtherPort = etcd !== undefined && port !== 6443 ? await observeApi(systems, address, port, look) : undefined;
@@ -101,6 +105,7 @@ export async function observeNode(systems: Systems, identity: NodeIdentity, look
     linkFacts,
     stage,
     services,
+    clock,
     etcd,
     certificate: atOtherPort?.certificate ?? api?.certificate,
     apiReady: atOtherPort?.apiReady ?? api?.apiReady,
@@ -114,6 +119,21 @@ const observeConfig = (talos: TalosClient, read: Read): Promise<Fact<NodeConfig>
     const active = await talos.machineConfig('active', signal);
     if (active === undefined) throw new Error('the node has no machine config');
     return readNodeConfig(active.text);
+  });
+
+/** A node whose time server does not answer says nothing: that is waited for a moment only, and is no trouble by itself. */
+const CLOCK_MS = 2_000;
+
+const observeClock = (talos: TalosClient, name: string, look: Look): Promise<Fact<NodeClock>> =>
+  ask(look, `clock of ${name}`, CLOCK_MS, async (signal) => {
+    const asked = look.clock.wall().getTime();
+    const { own, reference, server } = await talos.clocks(signal);
+    const here = (asked + look.clock.wall().getTime()) / 2;
+    return {
+      offsetMs: own.getTime() - reference.getTime(),
+      referenceMs: Math.round(reference.getTime() - here),
+      server,
+    };
   });
 
 /** Addresses on links, as Talos sees them now. */
@@ -179,8 +199,9 @@ export function servedCertificate(shaken: HandshakeResult, source: string, at: s
 
 function silent(identity: NodeIdentity, why: Extract<Fact<never>, { kind: 'unknown' }>): NodeObservation {
   const plane = identity.role !== 'worker';
+  const { clock: _, ...known } = identity;
   return {
-    ...identity,
+    ...known,
     talosVersion: why,
     config: why,
     persistentSha256: why,

@@ -46,7 +46,7 @@ export async function observe(
   const members = await observeMembers(systems, look, floating, cloud);
   const kubernetes = await someKubernetes(systems, look, members, cloud, stored);
   const kubernetesNodes = mapFact(kubernetes, (answer) => answer.nodes);
-  const nodes = await observeNodes(systems, look, { members, cloud, kubernetesNodes, floating });
+  const nodes = await observeNodes(systems, look, { members, cloud, kubernetesNodes, floating, earlier });
   const current = configuredEndpoints({ nodes });
   const wanted = wantedEndpoint(cloud, loaded);
   const [endpoint, ...currentEndpoints] = await Promise.all([
@@ -72,6 +72,9 @@ export async function observe(
     ...(await named),
     currentEndpoints: currentEndpoints.filter((probe) => probe !== undefined),
     consumers,
+    ...(systems.talosContext.notAfter === undefined
+      ? {}
+      : { talosCertificateEnds: systems.talosContext.notAfter.toISOString() }),
     ...(systems.kubeOrigin === undefined ? {} : { kubeOrigin: systems.kubeOrigin }),
   };
 }
@@ -170,6 +173,7 @@ interface Known {
   readonly cloud: CloudObservation;
   readonly kubernetesNodes: Fact<readonly KubernetesNode[]>;
   readonly floating: ReadonlySet<string>;
+  readonly earlier: Observation | undefined;
 }
 
 async function observeNodes(systems: Systems, look: Look, facts: Known): Promise<NodeObservation[]> {
@@ -197,7 +201,7 @@ async function observeNodes(systems: Systems, look: Look, facts: Known): Promise
   return [...seen, ...late].toSorted((a, b) => a.name.localeCompare(b.name, 'en'));
 }
 
-function identify(member: Member, { cloud, kubernetesNodes, floating }: Known): NodeIdentity {
+function identify(member: Member, { cloud, kubernetesNodes, floating, earlier }: Known): NodeIdentity {
   const server = serverOf(valueOf(cloud.servers) ?? [], member);
   const kubernetes = (valueOf(kubernetesNodes) ?? []).find((node) => node.name === member.name);
   const own = [
@@ -213,6 +217,7 @@ function identify(member: Member, { cloud, kubernetesNodes, floating }: Known): 
     ownAddresses,
     server,
     kubernetes,
+    clock: earlier?.nodes.find((node) => node.name === member.name)?.clock,
   };
 }
 

@@ -11,8 +11,11 @@ export interface GateCheck {
 
 /** Entries of the raft log that a follower may be behind; a healthy one is behind by a handful. */
 export const LAG_LIMIT = 500n;
-/** A certificate that ends within this time is renewed before anything else is touched. */
-const CERTIFICATE_LEFT_MS = 24 * 3600 * 1000;
+/**
+ * Talos makes a new certificate for an API server when half its year has passed. One that ends within a week was not renewed when it
+ * should have been, and that is found out before anything else is touched.
+ */
+const CERTIFICATE_LEFT_MS = 7 * 24 * 3600 * 1000;
 
 /**
  * Whether a control plane may be disturbed now: quorum, leader, learners, alarms, equal member lists, small lag, members at their

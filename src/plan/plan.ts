@@ -122,8 +122,16 @@ function issuerOf(context: PlanContext): Plan['issuer'] {
   };
 }
 
+const WEEK_MS = 7 * 24 * 3_600_000;
+
 function warningsOf({ observation, loaded, address, ip, provisional }: PlanContext, changesNodes: boolean): string[] {
   const warnings: string[] = observation.kubeOrigin === undefined ? [] : [observation.kubeOrigin];
+  const ends = observation.talosCertificateEnds;
+  if (ends !== undefined && Date.parse(ends) - Date.parse(observation.at) < WEEK_MS) {
+    warnings.push(
+      `The certificate of the talosconfig ends at ${ends}: after that there is no undo with it (talosctl config new --roles os:admin FILE makes a new one).`,
+    );
+  }
   const { skipped = [] } = observation;
   if (skipped.length > 0) {
     const gone = skipped.filter((node) => isGone(node, observation));

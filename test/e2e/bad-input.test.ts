@@ -298,6 +298,36 @@ describe('the cluster', () => {
     expect(ran.stdout + ran.stderr).toMatch(/2 control planes|three|odd/i);
   });
 
+  test('a clock that is ten minutes off is named before anything is written', async () => {
+    const node = lab.info.nodes.find((n) => n.role === 'control-plane')!;
+    const state = ['--state', lab.state];
+    await fairleadJson(['lab', 'fault', 'set', 'clock-skew', '--node', node.name, '--skew', '10m', ...state]);
+    try {
+      await refused(lab.info.files.config, { code: 4, says: new RegExp(`The clock of ${node.name} is 10 min ahead`) });
+    } finally {
+      await fairleadJson(['lab', 'fault', 'clear', '--all', ...state]);
+    }
+  });
+
+  test('a worker with a VIP is refused, and the answer says which version accepts it', async () => {
+    const worker = lab.info.nodes.find((n) => n.role === 'worker')!;
+    const { createTalosClient } = await import('../../src/systems/talos/client.ts');
+    const { parseTalosconfig, selectContext } = await import('../../src/systems/talos/talosconfig.ts');
+    const { Redacted } = await import('../../src/base/redacted.ts');
+    const text = await readFile(lab.info.files.talosconfig, 'utf8');
+    const { ca, crt, key } = selectContext(parseTalosconfig(text, 'talosconfig'));
+    const talos = createTalosClient({ address: worker.publicIPv4, ca, crt, key });
+    const before = (await talos.machineConfig('active'))!.text;
+    const vip = '---\napiVersion: v1alpha1\nkind: HCloudVIPConfig\nname: 198.51.100.9\nlink: enp1s0\napiToken: t\n';
+    try {
+      await talos.applyConfiguration(new Redacted(`${before.reveal()}${vip}`), 'no-reboot');
+      await refused(lab.info.files.config, { code: 4, says: /has a VIP entry for 198\.51\.100\.9[^]*from 1\.12 on/ });
+    } finally {
+      await talos.applyConfiguration(before, 'no-reboot');
+      talos.close();
+    }
+  });
+
   test('a node that cannot be reached closes the gate', async () => {
     const node = lab.info.nodes.find((n) => n.role === 'control-plane')!;
     await fairleadJson(['lab', 'node', 'power-off', node.name, '--state', lab.state]);

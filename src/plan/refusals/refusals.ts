@@ -8,6 +8,7 @@ import { gateChecks, mayPass } from '../gates.ts';
 import { address, zones } from './address.ts';
 import { endpointPort } from './endpoint-port.ts';
 import type { Judge } from './judge.ts';
+import { clocks, currentEndpoints, names, talosCertificate, versions, workerVips } from './standing.ts';
 import { tokens } from './tokens.ts';
 
 /** Everything that is validated before the first write. A collision or an unknown is a refusal, never a guess. */
@@ -22,6 +23,12 @@ export function refusalsOf(context: PlanContext, changesNodes: boolean): Refusal
     issuer,
     owners,
     consumers,
+    clocks,
+    versions,
+    workerVips,
+    currentEndpoints,
+    names,
+    talosCertificate,
   ];
   const found = judges.flatMap((judge) => judge(context));
   // A gate that cannot be judged because a node is silent would only say the same again.

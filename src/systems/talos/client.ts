@@ -1,4 +1,4 @@
-import { durationFromMs } from '@bufbuild/protobuf/wkt';
+import { durationFromMs, timestampDate } from '@bufbuild/protobuf/wkt';
 import { createClient } from '@connectrpc/connect';
 import { textOf } from '../../base/failure.ts';
 import { Redacted } from '../../base/redacted.ts';
@@ -9,6 +9,7 @@ import {
   EtcdMemberAlarm_AlarmType,
   MachineService,
 } from '../../generated/machine/machine_pb.ts';
+import { TimeService } from '../../generated/time/time_pb.ts';
 import { fileFromTarGz } from './archive.ts';
 import { connectTalos, type TalosConnectionOptions } from './connection.ts';
 import { classOfGrpcCode, TalosError, toTalosError } from './errors.ts';
@@ -41,6 +42,7 @@ export function createTalosClient(options: TalosConnectionOptions): TalosClient 
   const connection = connectTalos(options);
   const machine = createClient(MachineService, connection.transport);
   const cosi = createClient(State, connection.transport);
+  const time = createClient(TimeService, connection.transport);
 
   function fail(error: unknown, limit: number | undefined, signal: AbortSignal | undefined): never {
     if (signal?.aborted === true) throw signal.reason;
@@ -115,6 +117,13 @@ export function createTalosClient(options: TalosConnectionOptions): TalosClient 
       const { version, platform } = await one(signal, (c) => machine.version({}, c));
       if (version === undefined) throw new TalosError('other', address, 'the node did not say its version');
       return { tag: version.tag, platform: platform?.name ?? '' };
+    },
+
+    async clocks(signal) {
+      const { server, localtime, remotetime } = await one(signal, (c) => time.time({}, c));
+      if (localtime === undefined || remotetime === undefined)
+        throw new TalosError('other', address, 'the node did not say the time');
+      return { own: timestampDate(localtime), reference: timestampDate(remotetime), server };
     },
 
     async hostname(signal) {

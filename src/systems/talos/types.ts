@@ -72,6 +72,8 @@ export interface TalosClient {
   /** undefined when the resource is not there (NOT_FOUND). */
   get(namespace: string, type: string, id: string, signal?: AbortSignal): Promise<TalosResource | undefined>;
   list(namespace: string, type: string, signal?: AbortSignal): Promise<TalosResource[]>;
+  /** The node's clock beside that of its time server, both read in one instant. Fails where the time server does not answer. */
+  clocks(signal?: AbortSignal): Promise<{ readonly own: Date; readonly reference: Date; readonly server: string }>;
   bootTime(signal?: AbortSignal): Promise<Date>;
   close(): void;
 }
@@ -85,4 +87,6 @@ export interface TalosContext {
   readonly ca: string;
   readonly crt: string;
   readonly key: Redacted;
+  /** When `crt` ends. */
+  readonly notAfter?: Date;
 }
