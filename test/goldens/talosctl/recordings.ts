@@ -22,6 +22,8 @@ export interface RecordedCall {
   /** How the stream was reset: 0 not, 8 the client cancelled, 2 the client process went away. */
   readonly rst_code?: number | null;
   readonly tls_refused?: string;
+  /** Codes that other clients were recorded to get for the same reading of the same world. */
+  readonly alsoRecorded?: readonly number[];
 }
 
 /** One command of talosctl. */
@@ -52,7 +54,43 @@ export function readTalosctl(folder: string): Recordings {
       else if (isBlob(value)) blobs.set(value.blob, Buffer.from(value.base64, 'base64'));
     }
   }
-  return { commands, blobs };
+  return { commands: withContradictions(commands), blobs };
+}
+
+/**
+ * The world of talosctl 1.11 is that of 1.12, but was furnished at another time: where the two were told different things
+ * about one resource, the recordings contradict each other, and each of the statuses counts as recorded.
+ */
+function withContradictions(commands: readonly RecordedCommand[]): RecordedCommand[] {
+  const WORLDS: Readonly<Record<string, string>> = { '1.11': '1.12' };
+  const keyOf = (command: RecordedCommand, call: RecordedCall): string | undefined =>
+    call.method !== '/cosi.resource.State/Get' || command.world !== undefined
+      ? undefined
+      : JSON.stringify([
+          WORLDS[command.client] ?? command.client,
+          command.talosconfig,
+          call.endpoint,
+          call.metadata,
+          call.client_roles,
+          call.request_base64,
+        ]);
+  const codes = new Map<string, Map<string, number>>();
+  for (const command of commands) {
+    for (const call of command.calls) {
+      const key = keyOf(command, call);
+      const code = statusOf(call);
+      if (key === undefined || Number.isNaN(code)) continue;
+      codes.set(key, (codes.get(key) ?? new Map<string, number>()).set(command.client, code));
+    }
+  }
+  return commands.map((command) => ({
+    ...command,
+    calls: command.calls.map((call) => {
+      const others = [...(codes.get(keyOf(command, call) ?? '') ?? [])].filter(([client]) => client !== command.client);
+      const also = others.map(([, code]) => code).filter((code) => code !== statusOf(call));
+      return also.length === 0 ? call : { ...call, alsoRecorded: also };
+    }),
+  }));
 }
 
 /** The bytes of a call's request messages. Throws where one is kept in a file that is not there. */
@@ -63,6 +101,10 @@ export const requestsOf = (call: RecordedCall, blobs: Recordings['blobs']): Uint
     if (found === undefined) throw new Error(`the request ${entry.blob} is not in the folder`);
     return found;
   });
+
+/** Whether the bytes of its requests are there. */
+export const kept = (call: RecordedCall, blobs: Recordings['blobs']): boolean =>
+  (call.request_base64 ?? []).every((entry) => typeof entry === 'string' || blobs.has(entry.blob));
 
 export const statusOf = (call: RecordedCall): number =>
   typeof call.status === 'object' ? call.status.code : Number.NaN;

@@ -62,6 +62,17 @@ export function asTalosTakesIt(config: string): string {
     .replace(document, (found) => `${found}certExtraSANs:\n${names.replaceAll(/^ {12}/gm, '    ')}`);
 }
 
+/**
+ * talosctl 1.11 does not know that a node tells its config as a YAML string: what it gives its editor, and applies then, is
+ * that string, as one. The recorder's stand-in took it; Talos refuses a config that is a text. The config in it is sent.
+ */
+export function asConfig(text: string): string {
+  if (!/^\|[-+]?\n +version: v1alpha1\n/.test(text)) return text;
+  const lines = text.slice(text.indexOf('\n') + 1).split('\n');
+  const indent = /^ */.exec(lines[0] ?? '')?.[0] ?? '';
+  return lines.map((line) => (line.startsWith(indent) ? line.slice(indent.length) : line)).join('\n');
+}
+
 /** A lab set up like the recorded world: the same cluster config, secrets and names, other addresses. */
 export async function startReplayWorld(version: TalosVersion, config: string): Promise<ReplayWorld> {
   const world = await startSmallWorld({ version, speed: SPEED });
@@ -128,7 +139,7 @@ async function furnish(world: SmallWorld, version: TalosVersion, config: string)
     version,
     names: {
       // The recorded machines' first link is named in the old way.
-      text: (value) => (value === 'eth0' ? 'enp1s0' : asTalosTakesIt(text(value))),
+      text: (value) => (value === 'eth0' ? 'enp1s0' : asTalosTakesIt(asConfig(text(value)))),
       number: (field, value) => (field === 'member_id' ? (members.get(value) ?? value) : value),
     },
     addressOf(recorded) {
