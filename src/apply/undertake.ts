@@ -120,7 +120,7 @@ async function run(start: Begun, asked: Asked, ports: Ports, seen: Seen): Promis
   const first = seen.observation;
   const startedAt = systems.clock.wall();
   try {
-    const { observation } = await workThrough(running, planner, seen, changesOf(seen.plan).length);
+    const { observation } = await workThrough(running, planner, seen);
     const verification = diagnose(observation, loaded);
     const evidence = evidenceOf(running, {
       operation,

@@ -1,6 +1,6 @@
 import { sha256 } from '../base/digest.ts';
 import { textOf } from '../base/failure.ts';
-import type { Change, Plan } from '../model/plan.ts';
+import { type Change, changesOf, type Plan } from '../model/plan.ts';
 import type { GateCheck } from '../plan/gates.ts';
 import type { Planner } from '../plan/planner.ts';
 import { carryOut } from './carry-out.ts';
@@ -12,7 +12,7 @@ import { TIMINGS } from './timings.ts';
 /**
  * One change after the other: look, wait for its gates, do it, look again. What is next is read from the world each time.
  */
-export async function workThrough(run: Run, planner: Planner, start: Seen, total: number): Promise<Seen> {
+export async function workThrough(run: Run, planner: Planner, start: Seen): Promise<Seen> {
   const ports = { systems: run.systems, loaded: run.loaded, signal: run.signal, planner, standing: standingGates(run) };
   const waiting = (what: string): void => run.reporter.report({ kind: 'waiting', what });
   const done = new Map<string, number>();
@@ -46,7 +46,7 @@ export async function workThrough(run: Run, planner: Planner, start: Seen, total
     done.set(next.change.id, times);
     number += 1;
     await run.lock?.stillMine();
-    await oneChange(run, seen, next, { number, of: Math.max(total, number) });
+    await oneChange(run, seen, next, { number, of: number - 1 + changesOf(seen.plan).length });
     whole = next.change.where.system !== 'file';
     seen = whole ? await lookAgain(ports, seen.observation) : await lookAtFiles(ports, seen.observation);
   }

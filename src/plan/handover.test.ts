@@ -17,7 +17,9 @@ const node = (addresses: readonly string[], kubelet: readonly string[], etcd: re
     config: fact(
       nodeConfig({ body: BODY.replace('KUBELET', JSON.stringify(kubelet)).replace('ETCD', JSON.stringify(etcd)) }),
     ),
-    links: fact(addresses.map((address) => ({ link: 'eth0', address: `${address}/32` }))),
+    links: fact(
+      addresses.map((address) => ({ link: address === '127.0.0.1' ? 'lo' : 'eth0', address: `${address}/32` })),
+    ),
   });
 
 describe('whether the address could become the node’s own while its VIP entry is out', () => {

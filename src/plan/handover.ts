@@ -13,7 +13,7 @@ export type HandOver =
   | { readonly kind: 'none' }
   /** The entry goes before the restart. */
   | { readonly kind: 'before' }
-  /** It is out: the restart comes first, the entry after it. */
+  /** It is out, and another control plane has the address: what restarts comes first, the entry after it. */
   | { readonly kind: 'out' }
   /** It would be right and is not safe: the endpoint is away for one restart. */
   | { readonly kind: 'not-safe'; readonly why: string };
@@ -27,10 +27,9 @@ export function handOver(
   done: (other: NodeObservation) => boolean,
 ): HandOver {
   const others = controlPlanes(observation).filter((other) => other.name !== node.name);
-  if (!restarts || others.length === 0) return { kind: 'none' };
   const entry = valueOf(node.config)?.vips.some((vip) => vip.ip === ip) === true;
-  const concerned = entry ? claims(node, ip) : others.some((other) => claims(other, ip));
-  if (!concerned || !others.every(done)) return { kind: 'none' };
+  const concerned = entry ? restarts && claims(node, ip) : others.some((other) => claims(other, ip));
+  if (!concerned || others.length === 0 || !others.every(done)) return { kind: 'none' };
   if (!entry) return { kind: 'out' };
   const trouble = wouldBeTaken(node, ip);
   return trouble === undefined ? { kind: 'before' } : { kind: 'not-safe', why: trouble };
@@ -46,8 +45,9 @@ export function wouldBeTaken(node: NodeObservation, ip: string): string | undefi
   const links = valueOf(node.links);
   if (config === undefined || links === undefined) return 'its addresses are not known';
   const own = links
+    .filter((link) => link.link !== 'lo')
     .map((link) => bareAddress(link.address))
-    .filter((address) => isIPv4(address) && address !== ip && !/^(127\.|169\.254\.)/.test(address));
+    .filter((address) => isIPv4(address) && address !== ip && !address.startsWith('169.254.'));
   const { etcdAdvertised, kubeletNodeIP } = parseMachineConfig(config.text.reveal()).subnets;
   for (const [who, subnets] of [
     ['kubelet', kubeletNodeIP],
