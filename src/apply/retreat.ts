@@ -3,7 +3,7 @@ import { EXIT, Failure } from '../base/failure.ts';
 import type { Redacted } from '../base/redacted.ts';
 import type { Subject } from '../journal/entries.ts';
 import { sealedOriginal } from '../journal/journal.ts';
-import { type JournalRun, lastUndertaking, readRuns } from '../journal/runs.ts';
+import { type JournalRun, lastUndertaking, readRuns, retreatCutShort } from '../journal/runs.ts';
 import { openSealed } from '../journal/seal.ts';
 import type { JournalStore } from '../journal/store.ts';
 import { parseMachineConfig } from '../machine-config/read.ts';
@@ -29,7 +29,7 @@ export async function undo(
   const store = journalStore({ systems, loaded }, observation);
   const runs = readRuns(await store.lines());
   const undertaking = lastUndertaking(runs);
-  if (undertaking.length === 0 && runs.length > 0) return undefined;
+  if (undertaking.length === 0 && runs.length > 0 && !retreatCutShort(runs)) return undefined;
   const { configs, files } = await originalsOf(systems, loaded, store, undertaking);
   const endpoint = endpointBefore(observation, configs);
   const retreat: Retreat = { operation: 'undo', endpoint, originals: configs, files, release: undefined };

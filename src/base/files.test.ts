@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -22,6 +23,14 @@ test('an atomic write leaves the new content, the mode that was asked for, and n
 test('a write that fails leaves the old content and no debris', async () => {
   await expect(writeAtomic(path.join(dir, 'absent', 'file'), 'x')).rejects.toThrow(/ENOENT/);
   expect(await readdir(dir)).toEqual([]);
+});
+
+test('what a killed write left behind goes with the next write in that folder; what is of somebody alive stays', async () => {
+  const { pid } = spawnSync('true');
+  const [dead, alive] = [`.kubeconfig.fairlead-${pid}-0011aabb`, `.kubeconfig.fairlead-${process.ppid}-0011aabb`];
+  for (const name of [dead, alive, '.kubeconfig.swp']) await writeFile(path.join(dir, name), 'half');
+  await writeAtomic(path.join(dir, 'other'), 'new');
+  expect(await readdir(dir)).toEqual(['.kubeconfig.swp', alive, 'other'].toSorted());
 });
 
 test('a reader during many writes sees one whole content or another', async () => {

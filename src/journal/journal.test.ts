@@ -7,7 +7,7 @@ import { Failure } from '../base/failure.ts';
 import { Redacted } from '../base/redacted.ts';
 import { nodeFiles } from '../consumers/files.ts';
 import { openJournal, sealedOriginal } from './journal.ts';
-import { lastUndertaking, readRuns } from './runs.ts';
+import { lastUndertaking, readRuns, retreatCutShort } from './runs.ts';
 import { openSealed, sealFor } from './seal.ts';
 import { folderStore } from './store.ts';
 
@@ -120,5 +120,13 @@ describe('what undo goes back to', () => {
     ['half a line at the end is passed over', `${lines(['1', 'apply', undefined])}\n{"run":"1","kin`, ['1']],
   ])('%s', (_name, text, expected) => {
     expect(names(text)).toEqual(expected);
+  });
+
+  it.each([
+    ['an undo that was killed', lines(['1', 'undo', undefined]), true],
+    ['one that is done', lines(['1', 'undo', undefined], ['2', 'undo', 'done']), false],
+    ['an apply after it', lines(['1', 'remove', undefined], ['2', 'apply', undefined]), false],
+  ])('goes on with a retreat that was cut short, its apply known or lost: %s', (_name, text, expected) => {
+    expect(retreatCutShort(readRuns(text))).toBe(expected);
   });
 });

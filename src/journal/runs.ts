@@ -111,7 +111,7 @@ function lineOf(raw: string): JournalLine | undefined {
  * the one that was done. What the first of them found is what undo goes back to. Empty where the last word was an undo that is done.
  */
 export function lastUndertaking(runs: readonly JournalRun[]): readonly JournalRun[] {
-  const worked = runs.filter((run) => run.steps.length > 0 || run.outcome === undefined);
+  const worked = workedOf(runs);
   const last = worked.at(-1);
   if (last === undefined || (last.operation !== 'apply' && last.outcome === 'done')) return [];
   const applies = worked.filter((run) => run.operation === 'apply');
@@ -119,4 +119,16 @@ export function lastUndertaking(runs: readonly JournalRun[]): readonly JournalRu
   const since = applies.filter((run) => worked.indexOf(run) > lastUndone);
   const doneBefore = since.slice(0, -1).findLastIndex((run) => run.outcome === 'done');
   return since.slice(doneBefore + 1);
+}
+
+const workedOf = (runs: readonly JournalRun[]): readonly JournalRun[] =>
+  runs.filter((run) => run.steps.length > 0 || run.outcome === undefined);
+
+/**
+ * Whether an undo or a remove was cut short and nothing came after it. It must go on, also where the journal has lost the apply that it
+ * was taking back.
+ */
+export function retreatCutShort(runs: readonly JournalRun[]): boolean {
+  const last = workedOf(runs).at(-1);
+  return last !== undefined && last.operation !== 'apply' && last.outcome !== 'done';
 }
