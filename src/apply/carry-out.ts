@@ -1,16 +1,36 @@
-import { assertNever, Failure } from '../base/failure.ts';
+import { assertNever, Failure, textOf } from '../base/failure.ts';
 import { controlPlanes } from '../model/cluster.ts';
 import { endpointUrl } from '../model/endpoint.ts';
 import { valueOf } from '../model/fact.ts';
 import type { Change } from '../model/plan.ts';
+import { HetznerError } from '../systems/hetzner/errors.ts';
+import { KubernetesError } from '../systems/kubernetes/errors.ts';
+import { TalosError } from '../systems/talos/errors.ts';
 import { assignAddress, protectAddress, releaseAddress, reserveAddress } from './cloud.ts';
 import { restoreFile, writeKubeconfig, writeRepositoryFile, writeTalosconfig } from './consumers.ts';
 import type { Seen } from './look-again.ts';
 import { changeNode } from './node-config.ts';
 import type { Run } from './run.ts';
 
-/** Does one change and waits for its effect. Gives the evidence; throws a Failure when the effect does not come. */
-export async function carryOut(run: Run, { observation }: Seen, change: Change): Promise<readonly string[]> {
+/** Does one change and waits for its effect. Gives the evidence; throws a Failure when it is refused or the effect does not come. */
+export async function carryOut(run: Run, seen: Seen, change: Change): Promise<readonly string[]> {
+  try {
+    return await doIt(run, seen, change);
+  } catch (error) {
+    if (!(error instanceof HetznerError || error instanceof TalosError || error instanceof KubernetesError))
+      throw error;
+    throw new Failure({
+      code: 'change-failed',
+      what: `"${change.what}" failed`,
+      why: textOf(error),
+      state: 'This change may or may not have happened; those before it stand.',
+      next: 'Run `fairlead verify` for the cause, then the same command again: it looks first and goes on here.',
+      cause: error,
+    });
+  }
+}
+
+async function doIt(run: Run, { observation }: Seen, change: Change): Promise<readonly string[]> {
   const { action } = change;
   switch (action.kind) {
     case 'reserve-address':

@@ -1,4 +1,4 @@
-import { Failure } from '../base/failure.ts';
+import { EXIT, Failure, textOf } from '../base/failure.ts';
 import { OWNER_LABEL } from '../model/address.ts';
 import type { Action } from '../model/plan.ts';
 import type { Run } from './run.ts';
@@ -18,7 +18,7 @@ export async function reserveAddress(
     },
     run.signal,
   );
-  await hetzner.setProtection(made.id, true);
+  await protect(run, made.id, made.ip);
   return protectedEvidence(run, made.id);
 }
 
@@ -26,8 +26,25 @@ export async function protectAddress(
   run: Run,
   action: Extract<Action, { kind: 'protect-address' }>,
 ): Promise<readonly string[]> {
-  await run.systems.hetzner(run.loaded.hetznerToken).setProtection(action.id, true, run.signal);
+  await protect(run, action.id, action.ip);
   return protectedEvidence(run, action.id);
+}
+
+/** Not given up half-way by an abort: an address without protection is one slip from being lost. */
+async function protect(run: Run, id: number, ip: string): Promise<void> {
+  try {
+    await run.systems.hetzner(run.loaded.hetznerToken).setProtection(id, true);
+  } catch (error) {
+    throw new Failure({
+      code: 'protection-refused',
+      exit: EXIT.refused,
+      what: `The cloud does not protect the address ${ip} from being deleted`,
+      why: textOf(error),
+      state: `Floating IP ${id} (${ip}) is there, without delete protection. No node, kubeconfig or file was changed.`,
+      next: `Find out why (the token must be read/write; hcloud floating-ip enable-protection ${id} delete), then run fairlead apply again: it goes on here. Unused, the address costs money: hcloud floating-ip delete ${id}.`,
+      cause: error,
+    });
+  }
 }
 
 export async function assignAddress(

@@ -132,6 +132,24 @@ describe('the cloud', () => {
       says: /somebody-elses/,
     });
   });
+  test('delete protection that is refused ends the run before any node, kubeconfig or file is touched', async () => {
+    const state = ['--state', lab.state];
+    const { endpoint, token } = lab.info.hetzner;
+    const headers = { authorization: `Bearer ${token}`, 'user-agent': 'fairlead-lab/test' };
+    const where = '/floating_ips/*/actions/change_protection';
+    await fairleadJson(['lab', 'fault', 'set', 'cloud-status', '--status', '403', '--path', where, ...state]);
+    try {
+      const config = await spoiled(() => {});
+      const ran = await fairlead(['apply', '--yes', '--config', config]);
+      expect(ran.code, ran.stderr).toBe(4);
+      expect(ran.stderr).toMatch(/does not protect the address[^]*No node, kubeconfig or file was changed/);
+    } finally {
+      await fairleadJson(['lab', 'fault', 'clear', '--all', ...state]);
+      const listed = await fetch(`${endpoint}/floating_ips`, { headers });
+      const { floating_ips: addresses } = (await listed.json()) as { floating_ips: { id: number }[] };
+      for (const { id } of addresses) await fetch(`${endpoint}/floating_ips/${id}`, { method: 'DELETE', headers });
+    }
+  });
   test('an address of that name that fairlead did not reserve', async () => {
     const { endpoint, token } = lab.info.hetzner;
     const headers = {
