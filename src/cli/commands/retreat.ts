@@ -1,10 +1,10 @@
 import { buildCommand } from '@stricli/core';
 import { EXIT, type ExitCode } from '../../base/failure.ts';
-import { parseEndpoint } from '../../model/endpoint.ts';
 import type { CliContext } from '../context.ts';
 import { type CommonFlags, commonFlags } from '../flags.ts';
 import { runCommand } from '../output.ts';
 import { type SafeguardFlags, safeguardFlags } from '../safeguards.ts';
+import { endpointFlag } from '../endpoint-flag.ts';
 import { endOf, optionsOf } from '../undertaking.ts';
 import { withCluster } from '../with-cluster.ts';
 
@@ -61,19 +61,6 @@ export const undoCommand = buildCommand<UndoFlags, [], CliContext>({
 interface RemoveFlags extends UndoFlags {
   readonly endpoint: string;
   readonly releaseAddress?: string;
-}
-
-/** `https://host:port`, or a host alone. */
-function endpointFlag(text: string): string {
-  const url = text.startsWith('https://')
-    ? text
-    : `https://${text.includes(':') && !/^\[|:\d+$/.test(text) ? `[${text}]` : text}`;
-  const place = parseEndpoint(url);
-  if (place === undefined || new URL(url).pathname !== '/')
-    throw new SyntaxError(`${text} is no endpoint; write https://host:6443`);
-  const { host } = new URL(url.replace(/:\d+$/, ''));
-  const port = /:(\d+)$/.exec(url)?.[1] ?? '6443';
-  return `https://${host}:${port}`;
 }
 
 export const removeCommand = buildCommand<RemoveFlags, [], CliContext>({
