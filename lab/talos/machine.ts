@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { ServiceStateEvent_Action, ServiceStateEventSchema } from './api/generated/machine/machine_pb.ts';
+import { hostPrefix } from './config/prefix.ts';
 import { readConfig } from './config/read.ts';
 import { type Ailments, clockOf, factsOf } from './ailments.ts';
 import type { ConfigVerdict, Derived, NodeFacts } from './config/types.ts';
@@ -242,8 +243,8 @@ export function nodeFacts(machine: Machine): NodeFacts {
   return {
     hostname: facts.hostname,
     links: facts.links.map(({ name, busPath, driver, hardwareAddr }) => ({ name, busPath, driver, hardwareAddr })),
-    addresses: [...own, ...[...machine.claims].map(([address, link]) => ({ address: `${address}/32`, link }))],
+    addresses: [...own, ...[...machine.claims].map(([address, link]) => ({ address: hostPrefix(address), link }))],
     externalAddresses: [],
-    earlierAddresses: [...machine.earlier].map((address) => `${address}/32`),
+    earlierAddresses: [...machine.earlier].map(hostPrefix),
   };
 }

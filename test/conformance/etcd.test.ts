@@ -4,11 +4,13 @@ import { readlink, realpath, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Code, ConnectError } from '@connectrpc/connect';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemRandom } from '../../src/base/random.ts';
 import { builtInEtcd } from '../../lab/kubernetes/etcd/built-in/part.ts';
 import { findEtcd } from '../../lab/kubernetes/etcd/find.ts';
+import { AlarmRequest_AlarmAction, AlarmType, Maintenance } from '../../lab/kubernetes/etcd/generated/etcd/rpc_pb.ts';
 import { realEtcd } from '../../lab/kubernetes/etcd/real.ts';
 import type { EtcdClient } from '../../lab/kubernetes/etcd/types.ts';
 import type { EtcdPart } from '../../lab/kubernetes/types.ts';
@@ -316,6 +318,50 @@ function conformance(part: EtcdPart): void {
       await run('etcdctl', ['snapshot', 'restore', ours, '--data-dir', restored], { env });
     },
   );
+
+  test('an alarm is raised once, is seen by all, closes writing as its kind has it, and ends for who disarms it', async () => {
+    const sessions = nodes.map(({ address }) => new Http2SessionManager(`https://${address}:2379`, {}, harness.tls));
+    try {
+      const [one, two] = sessions.map((sessionManager, n) =>
+        createClient(
+          Maintenance,
+          createGrpcTransport({ baseUrl: `https://${nodes[n]?.address ?? ''}:2379`, sessionManager }),
+        ),
+      );
+      if (one === undefined || two === undefined) throw new Error('no clients');
+      const { ACTIVATE, DEACTIVATE, GET } = AlarmRequest_AlarmAction;
+      const memberID = await harness.idOf(nodes[1]);
+      await etcd.put('/alarm', 'before');
+      const listed = async () =>
+        (await two.alarm({ action: GET })).alarms.map((found) => [found.memberID, found.alarm]);
+      const full = 'etcdserver: mvcc: database space exceeded';
+      const corrupt = 'etcdserver: corrupt cluster';
+      for (const [name, alarm, put, removal] of [
+        ['NOSPACE', AlarmType.NOSPACE, full, 'no refusal'],
+        ['CORRUPT', AlarmType.CORRUPT, corrupt, corrupt],
+      ] as const) {
+        const raised = await one.alarm({ action: ACTIVATE, memberID, alarm });
+        expect(raised.alarms).toMatchObject([{ memberID, alarm }]);
+        await one.alarm({ action: ACTIVATE, memberID, alarm });
+        expect(await listed()).toEqual([[memberID, alarm]]);
+        expect(await refusal(etcd.put('/alarm', 'after'))).toBe(put);
+        const txn = { compare: [], success: [{ kind: 'put' as const, key: '/alarm', value: 'after' }], failure: [] };
+        expect(await refusal(nodes[2].client.txn(txn))).toBe(put);
+        expect(await refusal(etcd.delete('/alarm/nothing'))).toBe(removal);
+        expect(await refusal(etcd.leaseGrant(60))).toBe(put);
+        expect(text((await etcd.range('/alarm')).kvs[0]?.value)).toBe('before');
+        expect((await one.status({})).errors.join()).toContain(name);
+        // Another kind, and another member's, is not this one.
+        await one.alarm({ action: DEACTIVATE, memberID: 1n, alarm });
+        expect(await listed()).toHaveLength(1);
+        expect((await one.alarm({ action: DEACTIVATE, memberID, alarm })).alarms).toMatchObject([{ memberID, alarm }]);
+        expect(await listed()).toEqual([]);
+        expect(await refusal(etcd.put('/alarm', 'before'))).toBe('no refusal');
+      }
+    } finally {
+      for (const session of sessions) session.abort();
+    }
+  });
 
   test('a leader gives up its place when asked, and only a leader can', async () => {
     const leader = await harness.leader(nodes[0]);

@@ -1,4 +1,5 @@
 import { isTrue, textAt, textsAt } from '../config/access.ts';
+import { comparePrefixes, hostPrefix } from '../config/prefix.ts';
 import { legacyInterfaces, minorOf, type Settings } from '../config/settings.ts';
 import type { VipOperatorSpec } from '../config/types.ts';
 import type { Machine } from '../machine.ts';
@@ -131,7 +132,11 @@ function addresses(machine: Machine): [string, object][] {
   } = machine.facts;
   if (publicIPv6 !== undefined && first !== undefined)
     own.push({ prefix: `${publicIPv6}/64`, link: first.name, scope: 'global' });
-  const claimed = [...machine.claims].map(([address, link]) => ({ prefix: `${address}/32`, link, scope: 'global' }));
+  const claimed = [...machine.claims].map(([address, link]) => ({
+    prefix: hostPrefix(address),
+    link,
+    scope: 'global',
+  }));
   const local = ['127.0.0.1/8', '::1/128'].map((prefix) => ({ prefix, link: 'lo', scope: 'host' }));
   return [...local, ...own, ...claimed].map(({ prefix, link, scope }) => [
     `${link}/${prefix}`,
@@ -150,16 +155,13 @@ function addresses(machine: Machine): [string, object][] {
 /** Sets of the node's addresses: what is there, and what was there since boot. No pods run, so none is Kubernetes'. */
 function nodeAddresses(machine: Machine, settings: Settings | undefined): [string, object][] {
   const { facts } = machine;
-  const numeric = (a: string, b: string): number => asNumber(a) - asNumber(b);
   const own = facts.links.map((link) => link.address);
-  const ordered = (addresses: readonly string[]): string[] => [...new Set(addresses)].toSorted(numeric);
-  // IPv4 sorts before IPv6; the platform's address is a /64, all others are alone.
+  // The platform's IPv6 address is a /64, all others are alone.
   const six = facts.publicIPv6 === undefined ? [] : [`${facts.publicIPv6}/64`];
-  const current = [...ordered([...own, ...machine.claims.keys()]).map((address) => `${address}/32`), ...six];
-  const accumulative = [
-    ...ordered([...own, ...machine.claims.keys(), ...machine.earlier]).map((address) => `${address}/32`),
-    ...six,
-  ];
+  const ordered = (addresses: readonly string[]): string[] =>
+    [...new Set([...addresses.map(hostPrefix), ...six])].toSorted(comparePrefixes);
+  const current = ordered([...own, ...machine.claims.keys()]);
+  const accumulative = ordered([...own, ...machine.claims.keys(), ...machine.earlier]);
   const sets: [string, readonly string[]][] = [
     ['default', current.slice(0, 1)],
     ['current', current],
@@ -233,6 +235,3 @@ function operatorSpecs(
   );
   return [...dhcp, ...vips];
 }
-
-const asNumber = (address: string): number =>
-  address.split('.').reduce((total, octet) => total * 256 + Number(octet), 0);

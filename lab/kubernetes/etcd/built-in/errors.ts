@@ -14,6 +14,7 @@ const REFUSALS = {
   compacted: [Code.OutOfRange, 'etcdserver: mvcc: required revision has been compacted'],
   futureRevision: [Code.OutOfRange, 'etcdserver: mvcc: required revision is a future revision'],
   noSpace: [Code.ResourceExhausted, 'etcdserver: mvcc: database space exceeded'],
+  corrupt: [Code.DataLoss, 'etcdserver: corrupt cluster'],
   leaseNotFound: [Code.NotFound, 'etcdserver: requested lease not found'],
   leaseExists: [Code.FailedPrecondition, 'etcdserver: lease already exists'],
   leaseTtlTooLarge: [Code.OutOfRange, 'etcdserver: too large lease TTL'],

@@ -1,13 +1,12 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import {
-  AlarmType,
   type KV,
   type RangeResponse,
   type RequestOp,
   type TxnRequest,
   type TxnResponse,
 } from '../generated/etcd/rpc_pb.ts';
-import { refuse } from './errors.ts';
+import { refuseWhenAlarmed } from './alarms.ts';
 import { answerDelete, answerPut, answerRange, answerTxn, isReadOnly } from './kv.ts';
 import { admit, headerOf, stamp, type Served } from './served.ts';
 
@@ -27,9 +26,6 @@ const writes = (request: TxnRequest): boolean =>
 
 export function kvService(served: Served): ServiceImpl<typeof KV> {
   const { cluster } = served;
-  const checkSpace = (): void => {
-    if (cluster.alarms.some(({ alarm }) => alarm === AlarmType.NOSPACE)) throw refuse('noSpace');
-  };
   return {
     range: async (request, context) => {
       const answer = (): RangeResponse => stamp(served, answerRange(cluster, request));
@@ -45,13 +41,16 @@ export function kvService(served: Served): ServiceImpl<typeof KV> {
     put: async (request, context) => {
       admit(served, context);
       return await cluster.propose(served.member, context.signal, () => {
-        checkSpace();
+        refuseWhenAlarmed(cluster.alarms, 'grows');
         return stamp(served, answerPut(cluster, request));
       });
     },
     deleteRange: async (request, context) => {
       admit(served, context);
-      return await cluster.propose(served.member, context.signal, () => stamp(served, answerDelete(cluster, request)));
+      return await cluster.propose(served.member, context.signal, () => {
+        refuseWhenAlarmed(cluster.alarms, 'changes');
+        return stamp(served, answerDelete(cluster, request));
+      });
     },
     txn: async (request, context) => {
       admit(served, context);
@@ -59,13 +58,14 @@ export function kvService(served: Served): ServiceImpl<typeof KV> {
       if (isReadOnly(request))
         return isSerializable(request) ? answer() : await cluster.read(served.member, context.signal, answer);
       return await cluster.propose(served.member, context.signal, () => {
-        if (writes(request)) checkSpace();
+        refuseWhenAlarmed(cluster.alarms, writes(request) ? 'grows' : 'changes');
         return answer();
       });
     },
     compact: async (request, context) => {
       admit(served, context);
       return await cluster.propose(served.member, context.signal, () => {
+        refuseWhenAlarmed(cluster.alarms, 'changes');
         cluster.store.compact(request.revision);
         return { header: headerOf(served) };
       });

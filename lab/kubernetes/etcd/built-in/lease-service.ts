@@ -1,6 +1,6 @@
 import type { ServiceImpl } from '@connectrpc/connect';
-import { AlarmType, type Lease } from '../generated/etcd/rpc_pb.ts';
-import { refuse } from './errors.ts';
+import { type Lease } from '../generated/etcd/rpc_pb.ts';
+import { refuseWhenAlarmed } from './alarms.ts';
 import { bytesOf } from './keys.ts';
 import { admit, headerOf, type Served } from './served.ts';
 
@@ -15,7 +15,7 @@ export function leaseService(served: Served): ServiceImpl<typeof Lease> {
     leaseGrant: async (request, context) => {
       admit(served, context);
       return await cluster.propose(served.member, context.signal, () => {
-        if (cluster.alarms.some(({ alarm }) => alarm === AlarmType.NOSPACE)) throw refuse('noSpace');
+        refuseWhenAlarmed(cluster.alarms, 'grows');
         const ID = request.ID === 0n ? newId(() => cluster.random.next()) : request.ID;
         const TTL = cluster.leases.grant(ID, request.TTL, cluster.now);
         cluster.leaseGranted();
@@ -25,6 +25,7 @@ export function leaseService(served: Served): ServiceImpl<typeof Lease> {
     leaseRevoke: async (request, context) => {
       admit(served, context);
       return await cluster.propose(served.member, context.signal, () => {
+        refuseWhenAlarmed(cluster.alarms, 'changes');
         cluster.removeKeysOfLease(request.ID);
         return { header: header() };
       });
