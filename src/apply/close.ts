@@ -1,11 +1,13 @@
 import { textOf } from '../base/failure.ts';
 import type { Operation } from '../journal/entries.ts';
 import type { Evidence, EvidenceLock, EvidenceSnapshot } from '../journal/evidence.ts';
+import { outagePage } from '../journal/outage-page.ts';
 import { valueOf } from '../model/fact.ts';
 import type { Verification } from '../model/finding.ts';
 import type { Observation } from '../model/observation.ts';
 import { degradedEffect } from '../plan/degraded.ts';
 import { contextAt } from './api-server.ts';
+import { causeOf, timedSteps } from './outage-causes.ts';
 import { PROBE } from './prepare.ts';
 import type { Run } from './run.ts';
 
@@ -40,6 +42,7 @@ export function evidenceOf(run: Run, parts: Parts): Evidence {
     steps: run.steps,
     gaps: report.gaps,
     ...(report.longestGapMs === undefined ? {} : { longestGapMs: report.longestGapMs }),
+    ...outageRecord(run),
     apiServerRestarts: run.restarts,
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     tokens: { mintedBefore: 1, refused: report.tokensRefused },
@@ -47,6 +50,27 @@ export function evidenceOf(run: Run, parts: Parts): Evidence {
     snapshot: snapshotRecord(run),
     ...degradedRecord(parts.first),
     verdict: !parts.complete ? 'incomplete' : good ? 'survived' : 'failed',
+  };
+}
+
+/** Gaps with their causes, by the calendar. */
+function outageRecord(run: Run): Pick<Evidence, 'outages' | 'neverAnswered'> {
+  const { clock } = run.systems;
+  const wallOfZero = clock.wall().getTime() - clock.now();
+  const { gaps, neverAnswered } = run.prober.outages();
+  const steps = timedSteps(run.steps, wallOfZero);
+  const planes = run.planes.map((plane) => plane.name);
+  return {
+    outages: gaps.map((gap) => ({
+      target: gap.target,
+      path: gap.path,
+      from: new Date(wallOfZero + gap.from).toISOString(),
+      ms: Math.round(gap.to - gap.from),
+      longest: gap.longest,
+      cause: causeOf(gap, gaps, steps, planes),
+      failures: gap.failures,
+    })),
+    ...(neverAnswered.length === 0 ? {} : { neverAnswered }),
   };
 }
 
@@ -81,8 +105,12 @@ function kubeconfigDigests({ first, last }: Parts): Evidence['kubeconfig'] {
   return sha256Before === undefined || sha256After === undefined ? undefined : { sha256Before, sha256After };
 }
 
-/** Ends what the run started and writes its record down. Gives the file's path. */
-export async function closeRun(run: Run, evidence: Evidence, outcome: string): Promise<string> {
+/** Ends what the run started and writes its record down. Gives the paths of the document and, where there is a folder, of its page. */
+export async function closeRun(
+  run: Run,
+  evidence: Evidence,
+  outcome: string,
+): Promise<{ readonly file: string; readonly page: string | undefined }> {
   await run.prober.stop();
   run.reporter.report({ kind: 'prober-report', report: run.prober.report() });
   const [plane] = run.planes;
@@ -99,6 +127,8 @@ export async function closeRun(run: Run, evidence: Evidence, outcome: string): P
       .finally(() => client.close());
   }
   const file = await run.journal.evidence(evidence);
+  // A Secret of the cluster holds no pages; the document says the same.
+  const page = run.loaded.stateDir === undefined ? undefined : await run.journal.page(outagePage(evidence));
   await run.journal.append({ kind: 'run-ended', outcome });
-  return file;
+  return { file, page };
 }

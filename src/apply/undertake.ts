@@ -35,6 +35,8 @@ export type UndertakingResult =
       readonly plan: Plan;
       readonly evidence: Evidence;
       readonly evidenceFile: string;
+      /** The same as a page to look at; undefined where the state is kept in the cluster. */
+      readonly page: string | undefined;
       readonly verification: Verification;
     };
 
@@ -130,8 +132,8 @@ async function run(start: Begun, asked: Asked, ports: Ports, seen: Seen): Promis
       verification,
       complete: true,
     });
-    const evidenceFile = await closeRun(running, evidence, 'done');
-    return { kind: 'done', plan: seen.plan, evidence, evidenceFile, verification };
+    const { file: evidenceFile, page } = await closeRun(running, evidence, 'done');
+    return { kind: 'done', plan: seen.plan, evidence, evidenceFile, page, verification };
   } catch (error) {
     const evidence = evidenceOf(running, {
       operation,
@@ -141,9 +143,9 @@ async function run(start: Begun, asked: Asked, ports: Ports, seen: Seen): Promis
       verification: undefined,
       complete: false,
     });
-    const file = await closeRun(running, evidence, textOf(error)).catch(
-      (trouble: unknown) => `not written: ${textOf(trouble)}`,
-    );
+    const { file } = await closeRun(running, evidence, textOf(error)).catch((trouble: unknown) => ({
+      file: `not written: ${textOf(trouble)}`,
+    }));
     if (signal?.aborted === true)
       throw interrupted({ steps: running.steps.map((step) => step.what), record: file }, error);
     throw error;

@@ -97,7 +97,14 @@ async function oneChange(run: Run, seen: Seen, next: Next, count: { number: numb
   try {
     const evidence = await carryOut(run, seen, change);
     const ms = Math.round(clock.now() - started);
-    run.steps.push({ at: clock.wall().toISOString(), phase: next.phase, what: change.what, ms, evidence });
+    run.steps.push({
+      at: clock.wall().toISOString(),
+      change: change.id,
+      phase: next.phase,
+      what: change.what,
+      ms,
+      evidence,
+    });
     await run.journal.append({ kind: 'result', change: change.id, ok: true, evidence });
     run.reporter.report({ kind: 'change-done', change, ms, evidence });
   } catch (error) {

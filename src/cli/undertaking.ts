@@ -59,7 +59,7 @@ export async function endOf(result: UndertakingResult, flags: UndertakingFlags, 
       printer.json({ kind: 'Applied', result: 'declined' });
       return EXIT.failure;
     case 'done':
-      printer.text(renderEvidence(result.evidence, result.evidenceFile, printer.paint));
+      printer.text(renderEvidence(result.evidence, { file: result.evidenceFile, page: result.page }, printer.paint));
       printer.json({ ...result.evidence });
       return result.evidence.verdict === 'survived' ? EXIT.done : EXIT.failure;
   }

@@ -1,9 +1,12 @@
 import type { Operation } from './entries.ts';
-import type { Gaps } from '../probe/types.ts';
+import type { Gaps, ProbePath } from '../probe/types.ts';
 
 /** One thing that happened, in order. */
 export interface EvidenceStep {
+  /** When it was done. */
   readonly at: string;
+  /** Id of the change, as the plan calls it. */
+  readonly change?: string;
   readonly phase: number;
   readonly what: string;
   readonly ms: number;
@@ -33,6 +36,26 @@ export interface EvidenceDegraded {
   readonly effect: string;
 }
 
+/** A time without an answer, and why. */
+export interface EvidenceOutage {
+  /** `endpoint`, `old-endpoint` or a control plane. */
+  readonly target: string;
+  readonly path: ProbePath;
+  readonly from: string;
+  readonly ms: number;
+  /** Whether it is the longest of its target and path: that of `gaps`. */
+  readonly longest: boolean;
+  readonly cause:
+    /** Nothing failed: the longest pause between two answers. */
+    | { readonly kind: 'none' }
+    | { readonly kind: 'api-server-restart'; readonly node: string }
+    | { readonly kind: 'address-moved' }
+    /** Every API server failed at once. */
+    | { readonly kind: 'no-etcd-leader' }
+    | { readonly kind: 'unknown' };
+  readonly failures: readonly { readonly error: string; readonly count: number }[];
+}
+
 /** The record of a run. Fields that do not apply are absent. */
 export interface Evidence {
   readonly apiVersion: 'fairlead/v1alpha1';
@@ -45,6 +68,10 @@ export interface Evidence {
   readonly steps: readonly EvidenceStep[];
   readonly gaps?: Gaps;
   readonly longestGapMs?: number;
+  /** Every time in which something failed, and the longest gap of each target and path. */
+  readonly outages?: readonly EvidenceOutage[];
+  /** What was probed and never answered: an endpoint that was dead before the run began. */
+  readonly neverAnswered?: readonly { readonly target: string; readonly error: string }[];
   readonly apiServerRestarts: Readonly<Record<string, number>>;
   readonly kubeconfig?: { readonly sha256Before: string; readonly sha256After: string };
   readonly tokens: { readonly mintedBefore: number; readonly refused: number };

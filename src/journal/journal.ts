@@ -21,6 +21,8 @@ export interface Journal {
   original(subject: Subject, text: Redacted | undefined): Promise<void>;
   /** Writes the evidence document of this run and says where it is. */
   evidence(document: unknown): Promise<string>;
+  /** Writes the page of this run beside it and says where it is. */
+  page(html: string): Promise<string>;
 }
 
 const originalName = (digest: string): string => `originals/${digest}.age`;
@@ -53,6 +55,7 @@ export async function openJournal(
       cause: error,
     });
   }
+  const named = (ending: string): string => `evidence-${started.replaceAll(':', '')}.${ending}`;
   return {
     place: store.place,
     run: started,
@@ -66,8 +69,8 @@ export async function openJournal(
       }
       await append({ kind: 'original', subject, sha256: digest });
     },
-    evidence: (document) =>
-      store.put(`evidence-${started.replaceAll(':', '')}.json`, `${JSON.stringify(document, undefined, 2)}\n`),
+    evidence: (document) => store.put(named('json'), `${JSON.stringify(document, undefined, 2)}\n`),
+    page: (html) => store.put(named('html'), html),
   };
 }
 

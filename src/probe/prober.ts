@@ -4,6 +4,7 @@ import type { Redacted } from '../base/redacted.ts';
 import { type Dial, dialOf } from './dial.ts';
 import { type Answer, exchange, type ProbeRequest } from './exchange.ts';
 import { keepConnection } from './kept.ts';
+import { neverAnswered, outagesOf } from './outages.ts';
 import { reportOf, type Segment } from './report.ts';
 import type { ProbePath, Prober, ProbeSample, ProbeTarget } from './types.ts';
 
@@ -116,6 +117,10 @@ export function startProber(ports: { readonly clock: Clock }, options: ProberOpt
       if (sinceMark !== undefined && since === undefined) throw new Error(`no mark named ${sinceMark}`);
       return reportOf(segments, clock.now(), since);
     },
+    outages: () => ({
+      gaps: outagesOf(segments, stoppedAt ?? clock.now()),
+      neverAnswered: neverAnswered(segments),
+    }),
     stop,
   };
 }

@@ -1,4 +1,5 @@
 import type { ConnectionFailure } from '../systems/connection-failure.ts';
+import type { Outage } from './outages.ts';
 import type { KubeContext } from '../systems/kubernetes/types.ts';
 
 /** What a TLS handshake at an address showed. The chain is judged against the cluster CA, the name against `host`. */
@@ -77,6 +78,11 @@ export interface Prober {
   mark(name: string): void;
   /** Everything, or what ended after the mark; a gap that spans the mark counts whole. */
   report(sinceMark?: string): ProberReport;
+  /** Every time without an answer, in milliseconds of the clock it was started with, and what never answered. */
+  outages(): {
+    readonly gaps: readonly Outage[];
+    readonly neverAnswered: readonly { readonly target: string; readonly error: string }[];
+  };
   /** Ends all loops and connections; the report stays. */
   stop(): Promise<void>;
 }
