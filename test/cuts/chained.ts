@@ -42,6 +42,8 @@ export async function chain(
     readonly parts: 'built-in' | 'real';
     /** Not cut: it only leads to where the next can begin, and keeps its journal. */
     readonly whole?: boolean;
+    /** Once true the rest is done in one go, and `cutShort` says so. */
+    readonly over?: () => boolean;
   },
 ): Promise<Tally> {
   const { random, say } = ports;
@@ -52,13 +54,17 @@ export async function chain(
   const [{ mark }, once] = [await lab.requests(), new Set<string>()];
   let ended = false;
   for (let process = 1; process <= MOST_PROCESSES && !ended; process += 1) {
+    const late = ports.over?.() === true && ports.whole !== true;
+    if (late && tally.leftOut.length === 0)
+      tally.leftOut.push(`${work.name}, chained: the steps from process ${process} on were not cut, the time was up`);
+    const whole = late || ports.whole === true;
     if (process > 1 && random.next() < 0.5)
       await rm(path.join(world.folder, 'fairlead-state'), { recursive: true, force: true });
     const ran = await runCut(
       lab,
       world.folder,
       [...work.args, '--yes'],
-      ports.whole === true ? [] : pointsOf(process, random, once),
+      whole ? [] : pointsOf(ports.parts === 'real' ? process + SURROUNDED : process, random, once),
     );
     tally.violations.push(...canariesIn(canaries, `the output of ${work.name}`, ran.stdout + ran.stderr));
     tally.violations.push(...(await canariesOnDisk(canaries, await lab.info())));
@@ -94,11 +100,14 @@ export async function chain(
   return tally;
 }
 
+/** Where the pieces that surround a change are cut; they are the same on real parts, where every process takes its time. */
+const SURROUNDED = 5;
+
 /** The first ones at lines and files of the journal, at the lock and the prober's object; then step by step. */
 function pointsOf(process: number, random: Random, cutAt: Set<string>): readonly CutPoint[] {
   const moment = random.next() < 0.5 ? 'before-reply' : 'after-reply';
-  if (process <= 3) return [{ kind: 'file', match: nth(process * 2 - 1) }];
-  if (process <= 5) return [{ kind: 'effect', after: process - 3, moment, except: [] }];
+  if (process <= SURROUNDED - 2) return [{ kind: 'file', match: nth(process * 2 - 1) }];
+  if (process <= SURROUNDED) return [{ kind: 'effect', after: process - 3, moment, except: [] }];
   const file = (name: string): boolean => {
     // Each file is cut at twice: while it is written, and once it is.
     const what = TEMPORARY.test(name) ? name.replace(TEMPORARY, ' in writing') : name;

@@ -37,7 +37,10 @@ interface Case {
 export async function isolated({ variant, cuts }: Plan, ports: Ports): Promise<Tally> {
   const tally = noTally();
   const { random, say } = ports;
-  if (ports.over()) return tally;
+  if (ports.over()) {
+    tally.leftOut.push(`${nameOf(variant)}: no cut, the time was up`);
+    return tally;
+  }
   await using world = await worldOf(variant);
   const info = await (await world.lab()).info();
   const works =
@@ -47,7 +50,10 @@ export async function isolated({ variant, cuts }: Plan, ports: Ports): Promise<T
   if (variant.start === 'converged')
     tally.violations.push(...(await idle(await world.lab(), world.folder, [...apply.args, '--yes'])));
   for (const work of works) {
-    if (ports.over()) break;
+    if (ports.over()) {
+      tally.leftOut.push(`${nameOf(variant)} ${work.name}: no cut, the time was up`);
+      break;
+    }
     const whole = await runCut(await world.lab(), world.folder, [...work.args, '--yes'], []);
     const name = `${nameOf(variant)} ${work.name}`;
     if (whole.code !== 0) {
@@ -63,7 +69,10 @@ export async function isolated({ variant, cuts }: Plan, ports: Ports): Promise<T
       cuts === 'every' ? cuts : Math.ceil(cuts / works.length),
       random,
     )) {
-      if (ports.over()) break;
+      if (ports.over()) {
+        tally.leftOut.push(`${name}: not all cuts, the time was up`);
+        break;
+      }
       const label = `${name}, ${one.after} ${one.moment}${one.loseState ? ', state lost' : ''}`;
       if (ports.done?.has(label) === true) continue;
       await world.restore();

@@ -8,9 +8,11 @@ export interface Tally {
   /** Runs that refused, with the reason of each. */
   refused: number;
   readonly violations: string[];
+  /** What was not cut for want of time, a sentence each. */
+  readonly leftOut: string[];
 }
 
-export const noTally = (): Tally => ({ sideEffects: 0, cuts: 0, resumed: 0, refused: 0, violations: [] });
+export const noTally = (): Tally => ({ sideEffects: 0, cuts: 0, resumed: 0, refused: 0, violations: [], leftOut: [] });
 
 export function add(into: Tally, other: Tally): void {
   into.sideEffects += other.sideEffects;
@@ -18,6 +20,7 @@ export function add(into: Tally, other: Tally): void {
   into.resumed += other.resumed;
   into.refused += other.refused;
   into.violations.push(...other.violations);
+  into.leftOut.push(...other.leftOut);
 }
 
 export type Say = (text: string) => void;

@@ -27,15 +27,21 @@ export interface CutWorld extends AsyncDisposable {
 }
 
 const SPEED = '30';
+const running = new Set<() => Promise<void>>();
+
+/** Ends every world that is still there: a program that is told to stop leaves no lab behind. */
+export const endWorlds = async (): Promise<void> => void (await Promise.all([...running].map((end) => end())));
 
 export async function worldOf(variant: Variant): Promise<CutWorld> {
   const top = await mkdtemp(path.join(os.tmpdir(), 'fairlead-cuts-'));
   const folder = path.join(top, 'lab');
   const snapshot = path.join(top, 'start.tgz');
   const end = async (): Promise<void> => {
+    running.delete(end);
     await fairlead(['lab', 'down', '--state', folder]);
     await rm(top, { recursive: true, force: true });
   };
+  running.add(end);
   try {
     await must(
       'lab',
