@@ -130,6 +130,7 @@ test('the JSON Schema is strict and describes every key at the top', () => {
     'talos',
     'kubernetes',
     'consumers',
+    'owners',
     'resolvers',
     'state',
     'journal',

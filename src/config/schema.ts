@@ -117,6 +117,17 @@ export const clusterConfigSchema = z.strictObject({
     })
     .prefault({})
     .meta({ description: 'Everything that stores the endpoint.' }),
+  owners: z
+    .strictObject({
+      harmless: z.array(z.string().min(1)).default([]).meta({
+        description:
+          'What looks as if it moved the address and does not: `namespace/name` of a workload, `ksail`, `terraform`, or `service NODE/ID`.',
+      }),
+    })
+    .prefault({})
+    .meta({
+      description: 'Exactly one may move the address. Others that were found are a refusal, unless named here.',
+    }),
   resolvers: z
     .array(z.string().min(1))
     .default([])

@@ -1,6 +1,7 @@
 import type { Redacted } from '../base/redacted.ts';
 import type { HandshakeResult, ReadyResult } from './probe-result.ts';
 import type { FloatingIP, Location, Server, TokenClass } from '../systems/hetzner/types.ts';
+import type { Workload } from '../systems/kubernetes/types.ts';
 import type { EtcdMember, EtcdMemberStatus, TalosService } from '../systems/talos/types.ts';
 import type { Fact } from './fact.ts';
 
@@ -21,6 +22,8 @@ export interface Observation {
   /** The endpoints that nodes have now, other than the wanted one. */
   readonly currentEndpoints: readonly EndpointProbe[];
   readonly consumers: ConsumersObservation;
+  /** What runs in the cluster, for finding who else moves addresses; absent where nobody asked. */
+  readonly workloads?: Fact<readonly Workload[]>;
   /** When the certificate of the talosconfig ends, RFC 3339; absent where nobody looked. */
   readonly talosCertificateEnds?: string;
   /** Dead control planes that were left out of `nodes` because the user allowed it. */
@@ -209,6 +212,10 @@ export interface RepositoryObservation {
   readonly path: string;
   /** In the order they are applied. A patch may hold secrets: its text is one. */
   readonly patches: Fact<readonly { readonly scope: PatchScope; readonly file: string; readonly text: Redacted }[]>;
+  /** What in it assigns floating IPs by itself when it is run; absent where nobody looked. */
+  readonly movers?: Fact<
+    readonly { readonly who: 'ksail' | 'terraform'; readonly place: string; readonly what: string }[]
+  >;
   /** Names that the provisioner's `env` sets; values are never kept. */
   readonly variables: Fact<readonly string[]>;
 }

@@ -16,6 +16,7 @@ import { observeCloud } from './cloud.ts';
 import { ask, type Look } from './look.ts';
 import { type Member, observeMembers } from './membership.ts';
 import { type NodeIdentity, observeNode } from './node.ts';
+import type { Workload } from '../systems/kubernetes/types.ts';
 import type { Systems } from './systems.ts';
 import { TIMEOUTS } from './timeouts.ts';
 
@@ -34,7 +35,7 @@ export async function observe(
   const look: Look = { clock: systems.clock, signal };
   const at = systems.clock.wall().toISOString();
   // Asked at once, needed later: a dead server must not hold up the rest.
-  const stored = observeKubernetes(systems, look, systems.kubeContext.server);
+  const stored = observeKubernetes(systems, look, systems.kubeContext.server, earlier?.workloads);
   stored.catch(() => {});
   const named = observeName(systems, look, loaded.config.endpoint.host);
   named.catch(() => {});
@@ -44,7 +45,7 @@ export async function observe(
   ]);
   const floating = floatingAddresses(cloud, loaded);
   const members = await observeMembers(systems, look, floating, cloud);
-  const kubernetes = await someKubernetes(systems, look, members, cloud, stored);
+  const kubernetes = await someKubernetes(systems, look, members, cloud, stored, earlier?.workloads);
   const kubernetesNodes = mapFact(kubernetes, (answer) => answer.nodes);
   const nodes = await observeNodes(systems, look, { members, cloud, kubernetesNodes, floating, earlier });
   const current = configuredEndpoints({ nodes });
@@ -67,6 +68,7 @@ export async function observe(
     nodes,
     membership: mapFact(members, (list) => list.map((member) => member.name)),
     kubernetesNodes,
+    workloads: kubernetes.kind === 'known' ? kubernetes.value.workloads : kubernetes,
     kubernetesVersion: mapFact(kubernetes, (answer) => answer.version),
     endpoint,
     ...(await named),
@@ -102,17 +104,30 @@ function floatingAddresses(cloud: CloudObservation, loaded: LoadedConfig): Reado
 interface KubernetesAnswer {
   readonly version: string;
   readonly nodes: readonly KubernetesNode[];
+  readonly workloads: Fact<readonly Workload[]>;
 }
 
-const observeKubernetes = (systems: Systems, look: Look, server: string): Promise<Fact<KubernetesAnswer>> =>
+const observeKubernetes = (
+  systems: Systems,
+  look: Look,
+  server: string,
+  /** As an earlier look of the same run found them: such lists are long. */
+  earlier: Observation['workloads'],
+): Promise<Fact<KubernetesAnswer>> =>
   ask(look, `kubernetes nodes at ${server}`, TIMEOUTS.kubernetesMs, async (signal) => {
     const { kubeContext } = systems;
     // A name to verify by belongs to the stored server only.
     const tlsServerName = server === kubeContext.server ? kubeContext.tlsServerName : undefined;
     const client = systems.kubernetes({ ...kubeContext, server, tlsServerName });
     try {
-      const [version, nodes] = await Promise.all([client.version(signal), client.nodes(signal)]);
-      return { version, nodes };
+      const [version, nodes, workloads] = await Promise.all([
+        client.version(signal),
+        client.nodes(signal),
+        earlier?.kind === 'known'
+          ? earlier
+          : ask({ ...look, signal }, `workloads at ${server}`, TIMEOUTS.workloadsMs, (own) => client.workloads(own)),
+      ]);
+      return { version, nodes, workloads };
     } finally {
       client.close();
     }
@@ -128,6 +143,7 @@ async function someKubernetes(
   members: Fact<readonly Member[]>,
   cloud: CloudObservation,
   stored: Promise<Fact<KubernetesAnswer>>,
+  earlier: Observation['workloads'],
 ): Promise<Fact<KubernetesAnswer>> {
   const early = await Promise.race([stored, look.clock.sleep(STORED_MS, look.signal).then(() => undefined)]);
   if (early?.kind === 'known') return early;
@@ -136,7 +152,7 @@ async function someKubernetes(
   const addresses = planes.flatMap((member) => dialAddress(member.addresses, serverOf(servers, member)) ?? []);
   const asked = [
     stored,
-    ...addresses.map((address) => observeKubernetes(systems, look, endpointUrl(address, 6443))),
+    ...addresses.map((address) => observeKubernetes(systems, look, endpointUrl(address, 6443), earlier)),
   ].map(async (question) => {
     const answer = await question;
     if (answer.kind === 'unknown') throw new Error(answer.why);

@@ -4,6 +4,8 @@ export interface Timeouts {
   readonly talosFirstMs: number;
   readonly talosMs: number;
   readonly kubernetesMs: number;
+  /** Less than that of the call around it. */
+  readonly workloadsMs: number;
   readonly probeMs: number;
   readonly dnsMs: number;
 }
@@ -13,6 +15,7 @@ export const TIMEOUTS: Timeouts = {
   talosFirstMs: 3_000,
   talosMs: 5_000,
   kubernetesMs: 3_000,
+  workloadsMs: 2_000,
   probeMs: 3_000,
   dnsMs: 3_000,
 };

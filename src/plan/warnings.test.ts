@@ -39,7 +39,7 @@ describe('what is said before a VIP is written', () => {
   it('is how long it takes to move, and where the API servers are when it does not', () => {
     expect(vip('v1.13.9')).toContain('45 to 63 s');
     expect(vip('v1.13.9')).toContain('https://203.0.113.1:6443, https://203.0.113.2:6443, https://203.0.113.3:6443');
-    expect(vip('v1.13.9')).toContain(`From now on Talos assigns ${IP}`);
+    expect(vip('v1.13.9')).toContain(`From now on Talos alone assigns ${IP}`);
     expect(vipWarnings(planContext(finished(), loaded), [])).toEqual([]);
   });
 

@@ -45,14 +45,18 @@ export function vipWarnings(context: PlanContext, vip: readonly Change[]): strin
       `${named(open)}: cluster.etcd.advertisedSubnets or machine.kubelet.nodeIP.validSubnets is not set. Talos leaves its own VIP out, but while a VIP is changed or taken away the address can become the node's: set both before that (the first needs a reboot, the second restarts the kubelet).`,
     );
   }
-  if (context.loaded.config.address.adopt !== undefined) {
-    warnings.push(
-      shown(
-        context,
-        `From now on Talos assigns ${context.ip}: let Terraform ignore its server, and take away any controller that assigns it (fip-controller, keepalived).`,
-      ),
-    );
-  }
+  const { workloads } = context.observation;
+  const unseen =
+    workloads?.kind === 'unknown' ? ` What runs in the cluster could not be listed (${workloads.why}).` : '';
+  warnings.push(
+    shown(
+      context,
+      `From now on Talos alone assigns ${context.ip}. Looked for: VIPs of other control planes, known controllers in the cluster, ksail and Terraform files in consumers.repository.${unseen} What runs elsewhere with a token of the project (Terraform, ksail, a script) cannot be seen: let it leave the assignment alone.`,
+    ),
+  );
+  const { harmless } = context.loaded.config.owners;
+  if (harmless.length > 0)
+    warnings.push(`By owners.harmless taken to leave the address alone: ${harmless.join(', ')}.`);
   return warnings;
 }
 

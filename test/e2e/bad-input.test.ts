@@ -273,6 +273,13 @@ describe('Talos and Kubernetes', () => {
       expect(ran.stdout).toMatch(says);
     }
   });
+  test('ksail with its switch on, beside the patches, is another owner of the address', async () => {
+    const ksail = 'spec:\n  provider:\n    hetzner:\n      floatingIPEnabled: true\n';
+    await refused(await spoiled(({ dir }) => writeFile(path.join(dir, 'provisioner', 'ksail.prod.yaml'), ksail)), {
+      code: 4,
+      says: /ksail assigns a floating IP[^]*ksail\.prod\.yaml:4/,
+    });
+  });
   test('an endpoint port that no API server listens on', async () => {
     await refused(await spoiled(({ config }) => setIn(config, 'endpoint', { port: 6444 })), {
       code: 4,

@@ -10,7 +10,7 @@ export const SCOPES: readonly PatchScope[] = ['cluster', 'control-planes', 'work
 
 /** The patches that new nodes get, sorted by name within a scope, and the names (never the values) that `env` sets. */
 export async function observeRepository(files: Files, folder: string, at: string): Promise<RepositoryObservation> {
-  const [patches, variables] = await Promise.all([
+  const [patches, variables, movers] = await Promise.all([
     guard(`${folder}/talos`, async () => {
       const found = await Promise.all(SCOPES.map((scope) => scopePatches(files, folder, scope)));
       if (found.every((scope) => scope === undefined)) {
@@ -26,8 +26,9 @@ export async function observeRepository(files: Files, folder: string, at: string
       const text = await files.read(path.join(folder, 'env'));
       return known(text === undefined ? [] : variableNames(text), `${folder}/env`, at);
     }),
+    guard(folder, async () => known(await moversIn(files, folder), folder, at)),
   ]);
-  return { path: folder, patches, variables };
+  return { path: folder, patches, variables, movers };
 }
 
 async function guard<T>(source: string, read: () => Promise<Fact<T>>): Promise<Fact<T>> {
@@ -58,4 +59,25 @@ export function variableNames(text: string): string[] {
     const value = match?.[2]?.trim().replace(/^(['"])(.*)\1$/, '$2') ?? '';
     return match?.[1] === undefined || value === '' ? [] : [match[1]];
   });
+}
+
+/** What assigns floating IPs when it is run from this folder: ksail with its switch on, Terraform with an assignment. */
+async function moversIn(
+  files: Files,
+  folder: string,
+): Promise<{ who: 'ksail' | 'terraform'; place: string; what: string }[]> {
+  const names = (await files.list(folder)) ?? [];
+  const wanted = names.filter((name) => /^ksail(\..+)?\.ya?ml$/.test(name) || name.endsWith('.tf'));
+  const found = await Promise.all(
+    wanted.map(async (name) => {
+      const lines = ((await files.read(path.join(folder, name))) ?? '').split('\n');
+      const [pattern, who, what] = name.endsWith('.tf')
+        ? ([/^\s*resource\s+"hcloud_floating_ip_assignment"/, 'terraform', 'an hcloud_floating_ip_assignment'] as const)
+        : ([/^\s*floatingIPEnabled:\s*true\b/, 'ksail', 'floatingIPEnabled: true'] as const);
+      return lines.flatMap((line, i) =>
+        pattern.test(line) ? [{ who, place: `${path.join(folder, name)}:${i + 1}`, what }] : [],
+      );
+    }),
+  );
+  return found.flat();
 }

@@ -8,6 +8,7 @@ import { gateChecks, mayPass } from '../gates.ts';
 import { address, zones } from './address.ts';
 import { endpointPort } from './endpoint-port.ts';
 import type { Judge } from './judge.ts';
+import { otherOwners } from './other-owners.ts';
 import { clocks, currentEndpoints, names, talosCertificate, versions, workerVips } from './standing.ts';
 import { tokens } from './tokens.ts';
 
@@ -22,6 +23,7 @@ export function refusalsOf(context: PlanContext, changesNodes: boolean): Refusal
     endpointPort,
     issuer,
     owners,
+    otherOwners,
     consumers,
     clocks,
     versions,

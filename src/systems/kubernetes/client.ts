@@ -3,7 +3,7 @@ import { Redacted } from '../../base/redacted.ts';
 import { USER_AGENT } from '../user-agent.ts';
 import { KubernetesError, toKubernetesError } from './errors.ts';
 import { type KubernetesApis, type Library, loadLibrary } from './library.ts';
-import type { KubeContext, KubernetesClient, LeaseRecord, SecretRecord } from './types.ts';
+import type { KubeContext, KubernetesClient, LeaseRecord, SecretRecord, Workload } from './types.ts';
 
 export interface KubernetesOptions {
   /** Another server than the context's: a node's own API server, say. It must show a certificate for its own host. */
@@ -79,6 +79,43 @@ export function createKubernetesClient(context: KubeContext, options: Kubernetes
           addresses: (status?.addresses ?? []).map(({ type, address }) => ({ type, address })),
         })),
       ),
+
+    async workloads(signal) {
+      type Item = { metadata?: { namespace?: string; name?: string } };
+      type Spec = { containers?: { image?: string }[] } | undefined;
+      const named = (kind: Workload['kind'], { metadata }: Item, spec: Spec): Workload => ({
+        kind,
+        namespace: metadata?.namespace ?? '',
+        name: metadata?.name ?? '',
+        images: (spec?.containers ?? []).flatMap(({ image }) => image ?? []),
+      });
+      // A server that does not know a kind has none of it.
+      const listed = (list: Promise<Workload[]>): Promise<Workload[]> =>
+        list.catch((error: unknown) => {
+          if (codeIs(error, 'not-found')) return [];
+          throw error;
+        });
+      const all = await Promise.all([
+        listed(
+          call(signal, async ({ apps }) =>
+            (await apps.listDaemonSetForAllNamespaces()).items.map((i) => named('DaemonSet', i, i.spec?.template.spec)),
+          ),
+        ),
+        listed(
+          call(signal, async ({ apps }) =>
+            (await apps.listDeploymentForAllNamespaces()).items.map((i) =>
+              named('Deployment', i, i.spec?.template.spec),
+            ),
+          ),
+        ),
+        listed(
+          call(signal, async ({ core }) =>
+            (await core.listNamespacedPod({ namespace: 'kube-system' })).items.map((i) => named('Pod', i, i.spec)),
+          ),
+        ),
+      ]);
+      return all.flat();
+    },
 
     serviceAccountToken: (namespace, name, ttlSeconds, signal) =>
       call(signal, async ({ core }) => {

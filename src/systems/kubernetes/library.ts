@@ -1,4 +1,5 @@
 import type {
+  AppsV1Api,
   CoordinationV1Api,
   CoreV1Api,
   RequestContext,
@@ -9,6 +10,7 @@ import { KubernetesError } from './errors.ts';
 import type { KubeContext } from './types.ts';
 
 export interface KubernetesApis {
+  readonly apps: AppsV1Api;
   readonly core: CoreV1Api;
   readonly coordination: CoordinationV1Api;
   readonly version: VersionApi;
@@ -83,6 +85,7 @@ export async function loadLibrary(context: KubeContext, server: string, userAgen
         ],
       });
       return {
+        apps: new k8s.AppsV1Api(configuration),
         core: new k8s.CoreV1Api(configuration),
         coordination: new k8s.CoordinationV1Api(configuration),
         version: new k8s.VersionApi(configuration),

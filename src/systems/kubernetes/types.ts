@@ -35,6 +35,14 @@ export interface SecretRecord {
   readonly resourceVersion: string | undefined;
 }
 
+/** What runs in a cluster, as far as it tells who it is. */
+export interface Workload {
+  readonly kind: 'DaemonSet' | 'Deployment' | 'Pod';
+  readonly namespace: string;
+  readonly name: string;
+  readonly images: readonly string[];
+}
+
 /** Ordinary Kubernetes calls, by the official client library (loaded lazily), against one given server URL. */
 export interface KubernetesClient {
   readonly server: string;
@@ -42,6 +50,8 @@ export interface KubernetesClient {
   nodes(
     signal?: AbortSignal,
   ): Promise<{ name: string; ready: boolean; addresses: { type: string; address: string }[] }[]>;
+  /** DaemonSets and Deployments of every namespace, and the pods of kube-system, where static pods show. */
+  workloads(signal?: AbortSignal): Promise<Workload[]>;
   /** A token of the service account by TokenRequest; minted for probing, never stored. */
   serviceAccountToken(namespace: string, name: string, ttlSeconds: number, signal?: AbortSignal): Promise<Redacted>;
   /** Makes it be so: the namespace too when it is missing; nothing is written when it already is. */
