@@ -84,7 +84,8 @@ async function bringTo(variant: Variant, folder: string): Promise<void> {
     case 'half-done':
       return halfByHand(info);
     case 'converged':
-      return must('apply', '--yes', '--config', config);
+      // On a busy machine a gate may be closed for a moment.
+      return must('apply', '--yes', '--config', config).catch(() => must('apply', '--yes', '--config', config));
   }
 }
 
