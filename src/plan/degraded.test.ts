@@ -8,6 +8,7 @@ import {
   loadedConfig,
   observation,
   OLD,
+  server,
   worker,
 } from '../model/observation.testing.ts';
 import type { NodeObservation, Observation } from '../model/observation.ts';
@@ -106,5 +107,27 @@ describe('without quorum', () => {
     const { refusals } = degradedPlanner.plan(view(o), loaded);
     expect(refusals.map((r) => r.code)).toEqual(['node-unknown', 'node-unknown']);
     expect(refusals[0]?.next).toMatch(/would not help: 1 of 3 voters of etcd are healthy, 2 are the quorum/);
+  });
+});
+
+describe('a control plane made anew under its old name', () => {
+  it('whose old member is still in etcd is named with the removal that lets it join', () => {
+    const stopped = unknown('etcd is not running', 'test');
+    const fresh: NodeObservation = {
+      ...living(controlPlane(3)),
+      // Discovery still remembers the earlier machine.
+      ownAddresses: ['203.0.113.33', '10.0.0.33', '10.0.0.3'],
+      server: server(133, 'cp-3', '203.0.113.33', '10.0.0.33'),
+      links: fact([
+        { link: 'eth0', address: '203.0.113.33/32' },
+        { link: 'eth1', address: '10.0.0.33/32' },
+      ]),
+      etcd: { members: stopped, status: stopped, alarms: stopped },
+    };
+    const { refusals } = makePlan(world(fresh), loaded);
+    expect(refusals.map((r) => r.code)).toEqual(['member-left-behind']);
+    expect(refusals[0]?.next).toContain(
+      'talosctl -n 203.0.113.1 -e 203.0.113.1 etcd remove-member 33; fairlead removes no member',
+    );
   });
 });

@@ -1,4 +1,5 @@
-import { controlPlanes, memberText } from '../model/cluster.ts';
+import { bareAddress, controlPlanes, memberText } from '../model/cluster.ts';
+import { parseEndpoint } from '../model/endpoint.ts';
 import { valueOf } from '../model/fact.ts';
 import type { NodeObservation, Observation } from '../model/observation.ts';
 import type { EtcdMember } from '../systems/talos/types.ts';
@@ -57,15 +58,48 @@ const membersOf = (planes: readonly NodeObservation[]): readonly EtcdMember[] | 
 export const isGone = (node: NodeObservation, observation: Observation): boolean =>
   node.server === undefined && node.talosVersion.kind === 'unknown' && observation.cloud.servers.kind === 'known';
 
-/** The exact commands that take a node out that is gone for good. fairlead never runs them. */
-export function removalOf(node: NodeObservation, observation: Observation): string {
+/** The exact command that takes the etcd member of a node out, sent to another control plane; undefined where etcd lists none. */
+export function memberRemoval(node: NodeObservation, observation: Observation): string | undefined {
   const left = controlPlanes(observation).filter((other) => other.name !== node.name);
   const member = membersOf(left)?.find((m) => m.hostname === node.name);
   const via = left.find((other) => other.etcd?.members.kind === 'known')?.address;
-  const forget = `kubectl delete node ${node.name}`;
   return member === undefined || via === undefined
-    ? forget
-    : `talosctl -n ${via} -e ${via} etcd remove-member ${memberText(member.id)}, then ${forget}`;
+    ? undefined
+    : `talosctl -n ${via} -e ${via} etcd remove-member ${memberText(member.id)}`;
+}
+
+/** The exact commands that take a node out that is gone for good. fairlead never runs them. */
+export function removalOf(node: NodeObservation, observation: Observation): string {
+  const removal = memberRemoval(node, observation);
+  const forget = `kubectl delete node ${node.name}`;
+  return removal === undefined ? forget : `${removal}, then ${forget}`;
+}
+
+/**
+ * Peer URLs of a node's member that lead to none of the addresses it has now: the member is what a machine of the same name left behind.
+ * What discovery remembers of the earlier machine does not count, only links and the cloud's record.
+ */
+export function strangePeerUrls(node: NodeObservation, urls: readonly string[]): readonly string[] {
+  const links = valueOf(node.links)?.map((link) => bareAddress(link.address));
+  const { server } = node;
+  const cloud = [server?.publicIPv4 ?? [], ...(server?.privateIPv4 ?? []).map((net) => net.ip)].flat();
+  const real = node.ownAddresses.filter(
+    (address) => links === undefined || links.includes(address) || cloud.includes(address),
+  );
+  return urls.filter((url) => !real.includes(parseEndpoint(url)?.host ?? ''));
+}
+
+/** Control planes that are there and whose etcd member is that of the machine before them. */
+export function leftBehind(
+  observation: Observation,
+): readonly { readonly node: NodeObservation; readonly urls: readonly string[] }[] {
+  const members = membersOf(controlPlanes(observation)) ?? [];
+  return controlPlanes(observation).flatMap((node) => {
+    const member = members.find((m) => m.hostname === node.name);
+    if (member === undefined || node.talosVersion.kind === 'unknown' || node.etcd?.status.kind === 'known') return [];
+    const urls = strangePeerUrls(node, member.peerUrls);
+    return urls.length === 0 ? [] : [{ node, urls }];
+  });
 }
 
 /** What a run with `--allow-degraded` does and leaves. */

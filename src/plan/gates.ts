@@ -1,6 +1,7 @@
 import { controlPlanes, etcdLeader, memberText, sharedNames } from '../model/cluster.ts';
 import { type Fact, valueOf } from '../model/fact.ts';
 import type { NodeObservation, Observation } from '../model/observation.ts';
+import { strangePeerUrls } from './degraded.ts';
 
 /** A named check before a node is disturbed. What cannot be judged is closed. */
 export interface GateCheck {
@@ -181,13 +182,11 @@ function memberAddresses(observation: Observation, planes: readonly NodeObservat
   const bad = first.members.flatMap((member) => {
     const node = [...observation.nodes, ...(observation.skipped ?? [])].find((n) => n.name === member.hostname);
     if (node === undefined) return [`${member.hostname}: no such node`];
-    const strange = member.peerUrls.filter((url) => !URL.canParse(url) || !node.ownAddresses.includes(hostOf(url)));
+    const strange = strangePeerUrls(node, member.peerUrls);
     return strange.length === 0 ? [] : [`${member.hostname}: ${strange.join(', ')}`];
   });
   return gate(name, bad.length === 0, bad.length === 0 ? `${first.members.length} members` : bad.join('; '));
 }
-
-const hostOf = (url: string): string => new URL(url.replace(/^(https?):/, 'https:')).hostname.replace(/^\[|\]$/g, '');
 
 function lag(planes: readonly NodeObservation[]): GateCheck {
   const name = 'no member lags behind';

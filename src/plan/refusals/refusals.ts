@@ -9,7 +9,15 @@ import { address, zones } from './address.ts';
 import { endpointPort } from './endpoint-port.ts';
 import type { Judge } from './judge.ts';
 import { otherOwners } from './other-owners.ts';
-import { clocks, currentEndpoints, names, talosCertificate, versions, workerVips } from './standing.ts';
+import {
+  clocks,
+  currentEndpoints,
+  names,
+  membersLeftBehind,
+  talosCertificate,
+  versions,
+  workerVips,
+} from './standing.ts';
 import { tokens } from './tokens.ts';
 
 /** Everything that is validated before the first write. A collision or an unknown is a refusal, never a guess. */
@@ -31,6 +39,7 @@ export function refusalsOf(context: PlanContext, changesNodes: boolean): Refusal
     currentEndpoints,
     names,
     talosCertificate,
+    membersLeftBehind,
   ];
   const found = judges.flatMap((judge) => judge(context));
   // A gate that cannot be judged because a node is silent would only say the same again.

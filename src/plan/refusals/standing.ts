@@ -2,6 +2,7 @@ import { controlPlanes } from '../../model/cluster.ts';
 import { isIPv4, parseEndpoint } from '../../model/endpoint.ts';
 import { valueOf } from '../../model/fact.ts';
 import type { Refusal } from '../../model/plan.ts';
+import { leftBehind, memberRemoval } from '../degraded.ts';
 import type { Judge } from './judge.ts';
 
 /** How the cluster stands before anything: clocks, versions, forms of what is written. */
@@ -143,3 +144,12 @@ export const talosCertificate: Judge = ({ observation }) => {
     },
   ];
 };
+
+/** A control plane made anew cannot join etcd while the member of the machine before it is still listed under its name. */
+export const membersLeftBehind: Judge = ({ observation }) =>
+  leftBehind(observation).map(({ node, urls }): Refusal => ({
+    code: 'member-left-behind',
+    what: `etcd still has the member of the machine that was ${node.name} before`,
+    why: `its peer address ${urls.join(', ')} is none of ${node.name} now, so the new machine cannot join and the quorum counts one that is gone`,
+    next: `Take it out: ${memberRemoval(node, observation) ?? 'talosctl etcd remove-member'}; fairlead removes no member. ${node.name} then joins by itself (talosctl -n ${node.address ?? node.name} service etcd); plan again when it has.`,
+  }));
