@@ -339,11 +339,12 @@ async function program(...files: readonly string[]): Promise<string | undefined>
   return undefined;
 }
 
-/** The two kubectl that scripts/prepare provides. */
-export async function findKubectls(): Promise<readonly [Kubectl, Kubectl]> {
+/** The kubectl that scripts/prepare provides. */
+export async function findKubectls(): Promise<readonly Kubectl[]> {
   const folder = preparedPrograms(process.env);
   return [
     { name: 'kubectl 1.20', file: await program(path.join(folder, 'kubectl-1.20')) },
+    { name: 'kubectl 1.34', file: await program(path.join(folder, 'kubectl-v1.34.4')) },
     { name: 'kubectl 1.36', file: await program(path.join(folder, 'kubectl-v1.36.3')) },
   ];
 }

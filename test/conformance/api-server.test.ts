@@ -383,6 +383,108 @@ function conformance(mix: Mix): void {
     );
   });
 
+  test('server-side apply knows whose a field is: it makes, changes, takes out, and does not take over unasked', async () => {
+    const type = 'application/apply-patch+yaml';
+    const as = (manager: string, body: { metadata?: object; data?: object }, more = '') =>
+      api('PATCH', `${CONFIGMAPS}/ours?fieldManager=${manager}${more}`, {
+        type,
+        body: { apiVersion: 'v1', kind: 'ConfigMap', ...body, metadata: { name: 'ours', ...body.metadata } },
+      });
+    expect(await as('', {})).toMatchObject({
+      status: 422,
+      body: { message: expect.stringContaining('is required for apply patch') },
+    });
+    const made = await as('m', {
+      metadata: { labels: { l: 'a' }, finalizers: ['lab.test/held'] },
+      data: { a: '1', b: '2' },
+    });
+    expect(made).toMatchObject({ status: 201, body: { data: { a: '1', b: '2' } } });
+    const again = await as('m', {
+      metadata: { labels: { l: 'a' }, finalizers: ['lab.test/held'] },
+      data: { a: '1', b: '2' },
+    });
+    expect(again.body.metadata.resourceVersion).toBe(made.body.metadata.resourceVersion);
+    expect(again.body.metadata.managedFields[0]).toMatchObject({
+      manager: 'm',
+      operation: 'Apply',
+      fieldsV1: { 'f:data': { 'f:a': {}, 'f:b': {} }, 'f:metadata': { 'f:labels': { 'f:l': {} } } },
+    });
+    expect((await as('n', { data: { b: '2', c: '3' } })).body.data).toEqual({ a: '1', b: '2', c: '3' });
+    // What two have applied stays while one of them does.
+    expect((await as('m', { data: { a: '1' } })).body).toMatchObject({ data: { a: '1', b: '2', c: '3' } });
+    const taken = { metadata: { labels: { l: 'b' } }, data: { a: '9', b: '8' } };
+    expect(await as('o', taken)).toMatchObject({
+      status: 409,
+      body: {
+        reason: 'Conflict',
+        message: 'Apply failed with 2 conflicts: conflicts with "m":\n- .data.a\nconflicts with "n":\n- .data.b',
+        details: {
+          causes: expect.arrayContaining([
+            expect.objectContaining({ reason: 'FieldManagerConflict', field: '.data.a' }),
+            expect.objectContaining({ reason: 'FieldManagerConflict', field: '.data.b' }),
+          ]),
+        },
+      },
+    });
+    const forced = await as('o', taken, '&force=true');
+    expect(forced.body).toMatchObject({ data: { a: '9', b: '8', c: '3' }, metadata: { labels: { l: 'b' } } });
+    expect(forced.body.metadata.managedFields.map((one: { manager: string }) => one.manager).toSorted()).toEqual([
+      'n',
+      'o',
+    ]);
+    expect((await as('o', { data: {} }, '&dryRun=All')).body.data).toEqual({ c: '3' });
+    expect((await api('GET', `${CONFIGMAPS}/ours`)).body.data).toEqual({ a: '9', b: '8', c: '3' });
+    await api('DELETE', `${CONFIGMAPS}/ours`);
+  });
+
+  test('an object that a finalizer holds is marked, and goes when the last one is taken off', async () => {
+    const held = { ...configMap('held'), metadata: { name: 'held', finalizers: ['lab.test/a', 'lab.test/b'] } };
+    await api('POST', CONFIGMAPS, { body: held });
+    const marked = await api('DELETE', `${CONFIGMAPS}/held`);
+    expect(marked.body.metadata.deletionTimestamp).toMatch(/Z$/);
+    expect((await api('DELETE', `${CONFIGMAPS}/held`)).body.metadata.deletionTimestamp).toBe(
+      marked.body.metadata.deletionTimestamp,
+    );
+    const off = async (finalizers: string[] | null) =>
+      (await api('PATCH', `${CONFIGMAPS}/held`, { type: MERGE, body: { metadata: { finalizers } } })).status;
+    expect(await off(['lab.test/a', 'lab.test/c'])).toBe(422);
+    expect(await off(['lab.test/b'])).toBe(200);
+    expect((await api('GET', `${CONFIGMAPS}/held`)).status).toBe(200);
+    expect(await off(null)).toBe(200);
+    expect((await api('GET', `${CONFIGMAPS}/held`)).status).toBe(404);
+  });
+
+  test('what an object may not be is refused with its field, and versions that are not there with theirs', async () => {
+    const refused = async (metadata: object, field: string) => {
+      const reply = await api('POST', CONFIGMAPS, {
+        body: { ...configMap('x'), metadata: { name: 'x', ...metadata } },
+      });
+      expect(reply).toMatchObject({ status: 422, body: { reason: 'Invalid', details: { causes: [{ field }] } } });
+      return reply.body.message as string;
+    };
+    expect(await refused({ labels: { 'not a key': 'x' } }, 'metadata.labels')).toContain('name part must consist of');
+    expect(await refused({ labels: { key: 'not a value' } }, 'metadata.labels')).toContain('a valid label must be');
+    expect(await refused({ finalizers: ['mine'] }, 'metadata.finalizers[0]')).toContain('nor is it fully qualified');
+    expect(await api('POST', `${CONFIGMAPS}?dryRun=Some`, { body: configMap('x') })).toMatchObject({
+      status: 422,
+      body: { message: expect.stringContaining('CreateOptions.meta.k8s.io "" is invalid: dryRun') },
+    });
+    expect(
+      await api('POST', `${CONFIGMAPS}?fieldValidation=Strict`, { body: { ...configMap('x'), spec: {} } }),
+    ).toMatchObject({
+      status: 400,
+      body: {
+        message:
+          'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "spec"',
+      },
+    });
+    expect((await api('GET', `${CONFIGMAPS}?limit=-1`)).status).toBe(200);
+    expect(await api('GET', `${CONFIGMAPS}?resourceVersion=99999999`)).toMatchObject({
+      status: 504,
+      body: { reason: 'Timeout', details: { causes: [{ reason: 'ResourceVersionTooLarge' }] } },
+    });
+  });
+
   test('a status is changed through its own path alone', async () => {
     const labelled = await api('PATCH', '/api/v1/nodes/cp-1', {
       type: MERGE,
@@ -694,11 +796,31 @@ function conformance(mix: Mix): void {
         expect((await run('auth', 'can-i', 'get', 'nodes', '--as', 'nobody')).out).toMatch(/^no/);
         expect((await run('version')).out).toContain(mix.apiServer.version);
         if (name === 'kubectl 1.36') {
+          expect((await run('auth', 'can-i', '--list')).out).toMatch(/^\*\.\* +\[\] +\[\] +\[\*\]$/m);
+          expect((await run('describe', 'node', 'cp-1')).out).toMatch(/Ready +True[^]*kube-scheduler-cp-1/);
+          expect((await run('explain', 'configmap')).out).toMatch(/^KIND: +ConfigMap\nVERSION: +v1\n/);
+          expect((await run('get', 'nodes', '--watch', '--request-timeout=1s')).out).toMatch(/^cp-1 +Ready/m);
+          expect((await run('get', '--raw', '/readyz?verbose')).out).toMatch(/^\[\+\]etcd ok$/m);
+          const bad = path.join(cluster.dir, `${mapName}-bad.json`);
+          await writeFile(bad, JSON.stringify({ ...configMap('unknown-field'), spec: { a: 1 } }));
+          expect((await run('create', '-f', bad)).error).toContain('strict decoding error: unknown field "spec"');
+          expect((await run('diff', '-f', manifest)).code).toBe(1);
+          const server = ['apply', '--server-side', '-f', manifest];
+          expect((await run(...server)).out).toContain('serverside-applied');
+          expect((await run(...server, '--field-manager=other', '--dry-run=server')).code).toBe(0);
+          await writeFile(manifest, JSON.stringify(configMap(`${mapName}-applied`, { value: '3' })));
+          expect((await run(...server, '--field-manager=other')).error).toContain(
+            'Apply failed with 1 conflict: conflict with "kubectl": .data.value',
+          );
+          expect((await run(...server, '--field-manager=other', '--force-conflicts')).code).toBe(0);
+          expect((await run('get', 'cm', `${mapName}-applied`, '-o', 'jsonpath={.data.value}')).out).toBe('3');
+          expect((await run('delete', 'cm', `${mapName}-applied`)).code).toBe(0);
           expect((await run('auth', 'whoami')).out).toContain('[system:masters system:authenticated]');
           const bearer = (await run('create', 'token', 'default', '--duration=30m')).out.trim();
           expect((await whoami(cluster.both, bearer)).status).toBe(201);
         }
       },
+      60_000,
     );
   }
 

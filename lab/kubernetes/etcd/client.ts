@@ -1,7 +1,8 @@
 import { checkServerIdentity } from 'node:tls';
 import { Code, ConnectError, createClient, type CallOptions, type Interceptor } from '@connectrpc/connect';
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 import { systemClock } from '../../../src/base/clock.ts';
+import { HeardSessions } from '../../../src/base/sessions.ts';
 import { bytes, eventOf, keysOf, keyValueOf, memberOf, rangeRequest, txnRequest } from './convert.ts';
 import {
   AlarmRequest_AlarmAction,
@@ -31,7 +32,7 @@ const LEADER_CHANGED = 'etcdserver: leader changed';
 export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const { serverName } = options;
-  const session = new Http2SessionManager(
+  const session = new HeardSessions(
     options.endpoint,
     { pingIntervalMs: PING_MS, pingTimeoutMs: PING_MS },
     {

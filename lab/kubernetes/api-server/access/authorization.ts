@@ -1,4 +1,5 @@
 import { forbidden, pathForbidden, type ApiError } from '../objects/status.ts';
+import type { Json, JsonRecord } from '../objects/types.ts';
 import type { User } from './authentication.ts';
 
 /** What is asked for, as an authorizer sees it. */
@@ -44,7 +45,8 @@ export function isAllowed(user: User, asked: Attributes): boolean {
   if (
     known &&
     asked.verb === 'create' &&
-    ((resource.group === 'authorization.k8s.io' && resource.plural === 'selfsubjectaccessreviews') ||
+    ((resource.group === 'authorization.k8s.io' &&
+      ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'].includes(resource.plural)) ||
       (resource.group === 'authentication.k8s.io' && resource.plural === 'selfsubjectreviews'))
   )
     return true;
@@ -81,6 +83,35 @@ function kubeletMay(node: string, verb: string, resource: NonNullable<Attributes
     default:
       return false;
   }
+}
+
+/** What somebody may do, as the rules that say so; of a kubelet's rights the node authorizer tells no list. */
+export function rulesOf(user: User): JsonRecord {
+  const known = user.groups.includes('system:authenticated');
+  const of = (group: string, plural: string): Json => ({ verbs: ['create'], apiGroups: [group], resources: [plural] });
+  const paths = (...list: string[]): Json => ({ verbs: ['get'], nonResourceURLs: list });
+  const all = user.groups.includes('system:masters');
+  return {
+    resourceRules: [
+      ...(all ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : []),
+      ...(known
+        ? [
+            of('authorization.k8s.io', 'selfsubjectaccessreviews'),
+            of('authorization.k8s.io', 'selfsubjectrulesreviews'),
+            of('authentication.k8s.io', 'selfsubjectreviews'),
+          ]
+        : []),
+    ],
+    nonResourceRules: [
+      ...(all ? [{ verbs: ['*'], nonResourceURLs: ['*'] }] : []),
+      paths('/healthz', '/livez', '/readyz', '/version', '/version/'),
+      ...(known ? [paths('/api', '/api/*', '/apis', '/apis/*', '/openapi', '/openapi/*')] : []),
+      ...(user.groups.includes('system:serviceaccounts')
+        ? [paths('/.well-known/openid-configuration', '/openid/v1/jwks')]
+        : []),
+    ],
+    incomplete: nodeOf(user) !== undefined,
+  };
 }
 
 /** The refusal in kube-apiserver's words. */

@@ -1,10 +1,10 @@
 import type { Clock } from '../../../../src/base/clock.ts';
 import { mustKnow, tokenRequest, type ReviewResource } from '../objects/resources.ts';
-import { invalid, methodNotAllowed, notFound } from '../objects/status.ts';
+import { badRequest, invalid, methodNotAllowed, notFound } from '../objects/status.ts';
 import type { Storage } from '../objects/storage.ts';
 import { isRecord, kubeTime, listAt, recordAt, stringAt, type Json, type JsonRecord } from '../objects/types.ts';
 import { fromToken, type AccountLookup, type AuthenticationRules, type User } from './authentication.ts';
-import { isAllowed } from './authorization.ts';
+import { isAllowed, rulesOf } from './authorization.ts';
 import { claimsFor, verifyToken, type TokenSigner } from './tokens.ts';
 
 export interface ReviewPorts {
@@ -48,6 +48,11 @@ export async function review(
       return { ...head, spec, status: await tokenStatus(ports, spec) };
     case 'SelfSubjectAccessReview':
       return { ...head, spec, status: { allowed: mayDo(user, spec) } };
+    case 'SelfSubjectRulesReview': {
+      const namespace = stringAt(spec, 'namespace') ?? '';
+      if (namespace === '') throw badRequest('no namespace on request');
+      return { ...head, spec: {}, status: rulesOf(user) };
+    }
     case 'SubjectAccessReview': {
       const groups = listAt(spec, 'groups').filter((group) => typeof group === 'string');
       const subject = { name: stringAt(spec, 'user') ?? '', uid: '', groups, extra: {} };

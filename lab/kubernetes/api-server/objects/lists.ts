@@ -28,7 +28,7 @@ export function readQuery(query: URLSearchParams, resource: Resource, name: stri
   const byLabel = labelSelector(labels);
   const byField = fieldSelector(fields, resource);
   const limit = query.get('limit') ?? '';
-  if (!/^\d*$/.test(limit)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(limit)}: invalid syntax`);
+  if (!/^-?\d*$/.test(limit)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(limit)}: invalid syntax`);
   const resourceVersion = query.get('resourceVersion') ?? '';
   if (!/^\d*$/.test(resourceVersion)) {
     // kube-apiserver answers 500 here, not 400.
@@ -42,7 +42,7 @@ export function readQuery(query: URLSearchParams, resource: Resource, name: stri
   return {
     selector: selects ? (object) => byLabel(object) && byField(object) : everything,
     selects,
-    limit: limit === '' || limit === '0' ? undefined : Number(limit),
+    limit: limit === '' || Number(limit) <= 0 ? undefined : Number(limit),
     continue: query.get('continue') ?? '',
     resourceVersion,
   };
@@ -63,6 +63,8 @@ export async function list(storage: Storage, resource: Resource, namespace: stri
       .catch((error: unknown) => {
         throw error instanceof ApiError && error.code === 410 ? listExpired() : error;
       });
+    if (query.resourceVersion !== '' && BigInt(query.resourceVersion) > page.revision)
+      throw tooLargeVersion(query.resourceVersion, page.revision);
     items.push(...page.items.map((item) => item.object).filter(query.selector));
     if (page.next !== undefined && query.limit !== undefined && items.length < query.limit) {
       from = { revision: page.revision, after: page.next };
@@ -80,6 +82,13 @@ export async function list(storage: Storage, resource: Resource, namespace: stri
     };
   }
 }
+
+/** A version that is yet to come: a server waits for it for a while, and says then that it has not come. */
+const tooLargeVersion = (wanted: string, current: bigint): ApiError =>
+  new ApiError(504, 'Timeout', `Timeout: Too large resource version: ${wanted}, current: ${current}`, {
+    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+    retryAfterSeconds: 1,
+  });
 
 /** The list as it travels; its items leave out kind and version, as kube-apiserver's do. */
 export const listBody = ({ resource, metadata, items }: ObjectList): JsonRecord => ({

@@ -87,7 +87,7 @@ export function jsonPatch(target: Json, operations: Json): Json {
   return document;
 }
 
-/** Applies a patch by its content type. Server-side apply is not built in: 415, as a server without it answers. */
+/** Applies a patch by its content type; server-side apply is none of these. */
 export function applyPatch(contentType: string, target: JsonRecord, patch: Json): JsonRecord {
   const patched = ((): Json => {
     switch (contentType) {

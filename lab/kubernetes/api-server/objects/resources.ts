@@ -148,6 +148,7 @@ export const reviews: readonly ReviewResource[] = [
   review('authentication.k8s.io', 'selfsubjectreview', 'SelfSubjectReview'),
   review('authentication.k8s.io', 'tokenreview', 'TokenReview'),
   review('authorization.k8s.io', 'selfsubjectaccessreview', 'SelfSubjectAccessReview'),
+  review('authorization.k8s.io', 'selfsubjectrulesreview', 'SelfSubjectRulesReview'),
   review('authorization.k8s.io', 'subjectaccessreview', 'SubjectAccessReview'),
 ];
 

@@ -2,7 +2,7 @@ import { badRequest } from './status.ts';
 import { copyOf, isRecord, type Json, type JsonRecord } from './types.ts';
 
 /** The field that tells the items of a list apart, by the list's name; lists that are not here are replaced whole. */
-const mergeKeys: Readonly<Record<string, string>> = {
+export const mergeKeys: Readonly<Record<string, string>> = {
   addresses: 'type',
   conditions: 'type',
   containers: 'name',
@@ -16,7 +16,7 @@ const mergeKeys: Readonly<Record<string, string>> = {
 };
 
 /** Lists of plain values that are merged as sets. */
-const sets = new Set(['finalizers', 'podCIDRs']);
+export const sets = new Set(['finalizers', 'podCIDRs']);
 
 /**
  * Kubernetes' strategic merge patch: as RFC 7396, but lists with a merge key are merged item by item, and the directives

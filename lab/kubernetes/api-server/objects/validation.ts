@@ -77,8 +77,44 @@ export function validate(object: KubeObject, resource: Resource): void {
       });
   }
   if (resource.kind === 'ConfigMap' || resource.kind === 'Secret') causes.push(...keyProblems(object));
+  causes.push(...metadataProblems(object));
   if (resource.kind === 'Pod') causes.push(...podProblems(object));
   if (causes.length > 0) throw invalid(resource, name, causes);
+}
+
+const NAME_PART = String.raw`([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]`;
+const LABEL_VALUE = `(${NAME_PART})?`;
+
+/** Labels, and finalizers, which name whose they are. */
+function metadataProblems({ metadata }: KubeObject): StatusCause[] {
+  const wrong = (field: string, value: string, why: string): StatusCause => ({
+    reason: 'FieldValueInvalid',
+    message: `Invalid value: ${JSON.stringify(value)}: ${why}`,
+    field,
+  });
+  const labels = Object.entries(metadata.labels ?? {}).flatMap(([key, value]) => {
+    const name = key.slice(key.indexOf('/') + 1);
+    if (name.length > 63 || !new RegExp(`^${NAME_PART}$`).test(name))
+      return wrong(
+        'metadata.labels',
+        key,
+        `name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${NAME_PART}')`,
+      );
+    if (value.length > 63) return wrong('metadata.labels', value, 'must be no more than 63 bytes');
+    if (!new RegExp(`^${LABEL_VALUE}$`).test(value))
+      return wrong(
+        'metadata.labels',
+        value,
+        `a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '${LABEL_VALUE}')`,
+      );
+    return [];
+  });
+  const finalizers = (metadata.finalizers ?? []).flatMap((name, n) =>
+    name.includes('/') || ['orphan', 'foregroundDeletion', 'kubernetes'].includes(name)
+      ? []
+      : wrong(`metadata.finalizers[${n}]`, name, 'name is neither a standard finalizer name nor is it fully qualified'),
+  );
+  return [...labels, ...finalizers];
 }
 
 const required = (field: string, message = 'Required value'): StatusCause => ({
@@ -121,6 +157,16 @@ function keyProblems(object: KubeObject): StatusCause[] {
 /** Refuses an update of what may never change. */
 export function validateUpdate(object: KubeObject, old: KubeObject, resource: Resource): void {
   validate(object, resource);
+  const before = old.metadata.finalizers ?? [];
+  const fresh = (object.metadata.finalizers ?? []).filter((name) => !before.includes(name));
+  if (old.metadata.deletionTimestamp !== undefined && fresh.length > 0)
+    throw invalid(resource, object.metadata.name ?? '', [
+      {
+        reason: 'FieldValueForbidden',
+        message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${fresh.map((name) => JSON.stringify(name)).join(', ')}}`,
+        field: 'metadata.finalizers',
+      },
+    ]);
   if (
     old['immutable'] === true &&
     JSON.stringify([object['data'], object['immutable']]) !== JSON.stringify([old['data'], true])

@@ -6,7 +6,8 @@ import type { User } from '../access/authentication.ts';
 import { admit, refuseNodeChange, refusePodChange } from './admission.ts';
 import { defaultsFor, readyForUpdate, type Part } from './kinds.ts';
 import { applyPatch } from './patches.ts';
-import type { Resource } from './resources.ts';
+import { apiVersionOf, type Resource } from './resources.ts';
+import { applyFields } from './server-side-apply.ts';
 import {
   alreadyExists,
   ApiError,
@@ -18,7 +19,7 @@ import {
   notFound,
 } from './status.ts';
 import type { Storage, Stored } from './storage.ts';
-import { copyOf, kubeTime, stringAt, type Json, type KubeObject } from './types.ts';
+import { copyOf, isRecord, kubeTime, stringAt, type Json, type JsonRecord, type KubeObject } from './types.ts';
 import { decodeObject, validate, validateUpdate, versionOnCreate } from './validation.ts';
 
 export interface VerbPorts {
@@ -52,7 +53,12 @@ async function mustGet(ports: VerbPorts, { resource, namespace, name }: Target, 
   return stored;
 }
 
-export async function create(ports: VerbPorts, target: Target, body: Json): Promise<KubeObject> {
+export async function create(
+  ports: VerbPorts,
+  target: Target,
+  body: Json,
+  managedFields?: Json[],
+): Promise<KubeObject> {
   const { resource, namespace } = target;
   if (target.name !== '') throw methodNotAllowed();
   const object = decodeObject(body, resource);
@@ -66,6 +72,7 @@ export async function create(ports: VerbPorts, target: Target, body: Json): Prom
   delete object.metadata.deletionTimestamp;
   delete object.metadata.generation;
   delete object.metadata['managedFields'];
+  if (managedFields !== undefined) object.metadata['managedFields'] = managedFields;
   defaultsFor(object, resource);
   validate(object, resource);
   const name = object.metadata.name ?? '';
@@ -150,7 +157,60 @@ export async function patch(ports: VerbPorts, target: Target, contentType: strin
   }
 }
 
-async function write(ports: VerbPorts, target: Target, wanted: KubeObject, old: Stored): Promise<KubeObject> {
+/** Server-side apply: makes the object where there is none. `fieldManager` says whose fields they are. */
+export async function apply(
+  ports: VerbPorts,
+  target: Target,
+  body: Json,
+  options: { readonly fieldManager: string; readonly force: boolean },
+): Promise<Updated> {
+  const { resource, name } = target;
+  if (options.fieldManager === '') {
+    throw invalid({ group: 'meta.k8s.io', plural: 'patchoptions', kind: 'PatchOptions' }, '', [
+      { reason: 'FieldValueRequired', message: 'Required value: is required for apply patch', field: 'fieldManager' },
+    ]);
+  }
+  if (stringAt(body, 'apiVersion') === undefined || stringAt(body, 'kind') === undefined) {
+    const [group = '', version = ''] = (stringAt(body, 'apiVersion') ?? '/').split('/');
+    throw badRequest(`invalid object type: ${group}/${version}, Kind=${stringAt(body, 'kind') ?? ''}`);
+  }
+  const { metadata, ...content } = decodeObject(body, resource);
+  const applied: JsonRecord = { ...content, metadata: { ...metadata } };
+  if ((metadata.name ?? '') === '')
+    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  if (metadata.name !== name)
+    throw badRequest(`the name of the object (${metadata.name ?? ''}) does not match the name on the URL (${name})`);
+  if (metadata['managedFields'] !== undefined) throw badRequest('metadata.managedFields must be nil');
+  for (let tries = 1; ; tries += 1) {
+    const old = await ports.storage.get(resource, target.namespace, name);
+    const live = old === undefined ? undefined : (copyOf(old.object) as JsonRecord);
+    const { object, managedFields } = applyFields(live, applied, {
+      manager: options.fieldManager,
+      force: options.force,
+      apiVersion: apiVersionOf(resource),
+      time: kubeTime(ports.clock.wall()),
+    });
+    try {
+      if (old === undefined) {
+        const made = { ...object, metadata: { ...(isRecord(object['metadata']) ? object['metadata'] : {}), name } };
+        return { object: await create(ports, { ...target, name: '' }, made, managedFields), created: true };
+      }
+      return { object: await write(ports, target, decodeObject(object, resource), old, managedFields), created: false };
+    } catch (error) {
+      // Somebody else was faster: what there is now is what it is applied to.
+      const raced = error instanceof ApiError && ['Conflict', 'AlreadyExists'].includes(error.reason ?? '');
+      if (!raced || metadata.resourceVersion !== undefined || tries >= 5) throw error;
+    }
+  }
+}
+
+async function write(
+  ports: VerbPorts,
+  target: Target,
+  wanted: KubeObject,
+  old: Stored,
+  managedFields = old.object.metadata['managedFields'],
+): Promise<KubeObject> {
   const { resource, namespace, name } = target;
   const version = wanted.metadata.resourceVersion ?? '';
   if (version !== '' && version !== '0' && version !== String(old.revision)) throw modified(resource, name);
@@ -163,6 +223,9 @@ async function write(ports: VerbPorts, target: Target, wanted: KubeObject, old: 
     );
   }
   const object = readyForUpdate(wanted, old.object, resource, target.part);
+  // Who applied what is this server's to say.
+  delete object.metadata['managedFields'];
+  if (managedFields !== undefined) object.metadata['managedFields'] = managedFields;
   validateUpdate(object, old.object, resource);
   refuseNodeChange(ports.nodeRestriction, target.user, 'update', resource, name, old.object, object);
   await refusePodChange(ports.storage, ports.nodeRestriction, target.user, 'update', resource, name, old.object);

@@ -12,7 +12,7 @@ import type { JsonRecord, KubeObject } from '../objects/types.ts';
 import { bookmark, errorEvent, type WatchEvent } from '../objects/watch.ts';
 import { jsonText, send, type Answer } from './answer.ts';
 import { parseBody, readBody } from './body.ts';
-import { bodyType, formOf, mediaType, type Form } from './media-types.ts';
+import { APPLY_PATCH, bodyType, formOf, mediaType, type Form } from './media-types.ts';
 import { parseRequest, type RequestInfo } from './request-path.ts';
 import { plainRoute, resourceRoute, type Call, type RoutePorts } from './routes.ts';
 import { includeObject, tableOf } from './tables.ts';
@@ -115,7 +115,8 @@ async function answerOf(
   const form = forms.length === 0 ? 'json' : formOf(request.headers.accept, forms);
   const text = await readBody(request);
   const contentType = mediaType(request.headers['content-type']);
-  const type = info.verb === 'patch' ? 'application/json' : bodyType(request.headers['content-type']);
+  const patched = contentType === APPLY_PATCH ? 'application/yaml' : 'application/json';
+  const type = info.verb === 'patch' ? patched : bodyType(request.headers['content-type']);
   const call: Call = {
     info,
     user,

@@ -41,6 +41,9 @@ export function formOf(accept: string | undefined, offers: readonly Form[]): For
   );
 }
 
+/** Server-side apply. */
+export const APPLY_PATCH = 'application/apply-patch+yaml';
+
 export type BodyType = 'application/json' | 'application/yaml' | typeof PROTOBUF;
 
 /** The media type of a body, without its parameters; refuses what cannot be read (CBOR, forms). */

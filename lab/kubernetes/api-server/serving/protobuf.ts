@@ -1,6 +1,6 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { badRequest, unsupportedMediaType } from '../objects/status.ts';
-import { kubeTime, type Json, type JsonRecord } from '../objects/types.ts';
+import { isRecord, kubeTime, type Json, type JsonRecord } from '../objects/types.ts';
 
 /** The media type in which Go clients send what they create. */
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
@@ -151,6 +151,7 @@ const kinds: Readonly<Record<string, Message>> = {
   'authorization.k8s.io/v1/SelfSubjectAccessReview': withSpec(
     message({ 1: ['resourceAttributes', resourceAttributes], 2: ['nonResourceAttributes', nonResourceAttributes] }),
   ),
+  'authorization.k8s.io/v1/SelfSubjectRulesReview': withSpec(message({ 1: ['namespace', 'string'] })),
   'authorization.k8s.io/v1/SubjectAccessReview': withSpec(
     message({
       1: ['resourceAttributes', resourceAttributes],
@@ -171,6 +172,24 @@ const kinds: Readonly<Record<string, Message>> = {
     6: ['ignoreStoreReadErrorWithClusterBreakingPotential', 'boolean'],
   }),
 };
+
+/** Paths of fields that the kind does not have; of kinds that are not listed above nothing is known. */
+export function unknownFields(apiVersion: string, kind: string, body: Json): string[] {
+  const known = kinds[`${apiVersion}/${kind}`];
+  if (known === undefined || !isRecord(body)) return [];
+  const { apiVersion: _version, kind: _kind, ...content } = body;
+  return strangers(content, known, '');
+}
+
+function strangers(value: JsonRecord, of: Message, at: string): string[] {
+  const fields = new Map(Object.values(of.fields).map(({ name, type }) => [name, type]));
+  return Object.entries(value).flatMap(([name, item]) => {
+    const type = fields.get(name);
+    if (type === undefined) return [`${at}${name}`];
+    if (typeof type === 'object' && 'fields' in type && isRecord(item)) return strangers(item, type, `${at}${name}.`);
+    return [];
+  });
+}
 
 const MAGIC = Buffer.from('k8s\0');
 const envelope = message({

@@ -3,15 +3,17 @@ import type { AuthenticationRules, User } from '../access/authentication.ts';
 import { requestToken, review, type ReviewPorts } from '../access/reviews.ts';
 import { jwks } from '../access/tokens.ts';
 import { list, readQuery } from '../objects/lists.ts';
-import { resourceNamed, reviews, type Resource } from '../objects/resources.ts';
-import { ApiError, badRequest, methodNotAllowed, noSuchResource } from '../objects/status.ts';
+import { apiVersionOf, resourceNamed, reviews, type Resource } from '../objects/resources.ts';
+import { ApiError, badRequest, invalid, methodNotAllowed, noSuchResource } from '../objects/status.ts';
 import type { Json, JsonRecord } from '../objects/types.ts';
-import { create, patch, read, remove, update, type Target, type VerbPorts } from '../objects/verbs.ts';
+import { apply, create, patch, read, remove, update, type Target, type VerbPorts } from '../objects/verbs.ts';
 import { watch, type WatchPorts } from '../objects/watch.ts';
 import type { Answer } from './answer.ts';
 import { discovery, paths } from './discovery.ts';
 import { health, oneCheck, type Check } from './health.ts';
 import { openapiDocument, openapiIndex, openapiV2, openapiV2Protobuf } from './openapi.ts';
+import { APPLY_PATCH } from './media-types.ts';
+import { unknownFields } from './protobuf.ts';
 import type { RequestInfo } from './request-path.ts';
 
 export interface RoutePorts extends VerbPorts, WatchPorts, ReviewPorts {
@@ -139,7 +141,7 @@ export async function resourceRoute(ports: RoutePorts, call: Call): Promise<Answ
     name: asked.name,
     part,
     user: call.user,
-    dryRun: isDryRun(call.info.query),
+    dryRun: isDryRun(call.info.query, call.info.verb),
   };
   return storedRoute(ports, call, target);
 }
@@ -157,10 +159,31 @@ function partOf(resource: Resource, subresource: string, verb: string): Target['
   throw noSuchResource();
 }
 
-function isDryRun(query: URLSearchParams): boolean {
+/** `fieldValidation=Strict`, as kubectl asks for it: what this server has no field for is refused by its name. */
+function checkFields(resource: Resource, { info, body }: Call): void {
+  if (info.query.get('fieldValidation') !== 'Strict') return;
+  const unknown = unknownFields(apiVersionOf(resource), resource.kind, body);
+  if (unknown.length === 0) return;
+  const list = unknown.map((field) => `unknown field ${JSON.stringify(field)}`).join(', ');
+  throw badRequest(
+    `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${list}`,
+  );
+}
+
+function isDryRun(query: URLSearchParams, verb: string): boolean {
   const values = query.getAll('dryRun');
   const wrong = values.find((value) => value !== 'All' && value !== '');
-  if (wrong !== undefined) throw badRequest(`Invalid value: [${JSON.stringify(wrong)}]: invalid dry run option`);
+  if (wrong !== undefined) {
+    const words: Readonly<Record<string, string>> = { create: 'Create', patch: 'Patch', update: 'Update' };
+    const subject = { group: 'meta.k8s.io', plural: '', kind: `${words[verb] ?? 'Delete'}Options` };
+    throw invalid(subject, '', [
+      {
+        reason: 'FieldValueNotSupported',
+        message: `Unsupported value: [${JSON.stringify(wrong)}]: supported values: "All"`,
+        field: 'dryRun',
+      },
+    ]);
+  }
   return values.includes('All');
 }
 
@@ -187,13 +210,24 @@ async function storedRoute(ports: RoutePorts, call: Call, target: Target): Promi
       return { kind: 'watch', resource, events };
     }
     case 'create':
+      checkFields(resource, call);
       return object(201, await create(ports, target, call.body));
     case 'update': {
+      checkFields(resource, call);
       const { object: found, created } = await update(ports, target, call.body);
       return object(created ? 201 : 200, found);
     }
-    case 'patch':
+    case 'patch': {
+      if (call.contentType === APPLY_PATCH) {
+        const fieldManager = query.get('fieldManager') ?? '';
+        const { object: found, created } = await apply(ports, target, call.body, {
+          fieldManager,
+          force: query.get('force') === 'true',
+        });
+        return object(created ? 201 : 200, found);
+      }
       return object(200, await patch(ports, target, call.contentType, call.body));
+    }
     case 'delete': {
       const deleted = await remove(ports, target, call.body);
       return deleted.gone && resource.kind !== 'Namespace'
