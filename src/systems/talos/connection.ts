@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import tls from 'node:tls';
 import type { Interceptor, Transport } from '@connectrpc/connect';
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { HeardSessions } from '../../base/sessions.ts';
 import type { Redacted } from '../../base/redacted.ts';
 import { USER_AGENT } from '../user-agent.ts';
 import type { CallFacts } from './errors.ts';
@@ -69,7 +70,7 @@ export function connectTalos(options: TalosConnectionOptions): TalosConnection {
     return socket;
   };
 
-  const sessionManager = new Http2SessionManager(
+  const sessionManager = new HeardSessions(
     `https://${authority}`,
     { pingIntervalMs: PING_MS, pingTimeoutMs: PING_MS },
     { createConnection },
