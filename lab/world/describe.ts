@@ -148,7 +148,7 @@ function limitsOf(world: Describable, machines: readonly Machine[]): string[] {
     limits.push('etcd is built in: its data lives in the memory of the lab.');
   if (world.parts.kubeApiserver.backing === 'built-in') {
     limits.push(
-      'kube-apiserver is built in: nodes, ConfigMaps, namespaces, service accounts, tokens and leases; no RBAC objects, no admission.',
+      'kube-apiserver is built in: nodes, ConfigMaps, Secrets, namespaces, service accounts, tokens, leases, events, and pods, which stay Pending unless a kubelet shows them; workloads can only be read; no RBAC objects, of admission only what guards nodes, mirror pods and namespaces; owners of fields are kept of server-side apply alone, and kubectl explain finds no fields.',
     );
   }
   const other = machines.find(
