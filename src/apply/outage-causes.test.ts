@@ -43,8 +43,12 @@ describe('the cause of an outage', () => {
     const all = PLANES.map((name) => outage(name, 12_000, 13_500));
     expect(cause(outage('endpoint', 12_050, 13_600), all)).toEqual({ kind: 'no-etcd-leader' });
     expect(cause(outage('endpoint', 12_050, 13_600), all.slice(0, 2))).not.toEqual({ kind: 'no-etcd-leader' });
+  });
+
+  it('is on this side where tokens failed everywhere too: they need no etcd', () => {
+    const all = PLANES.map((name) => outage(name, 12_000, 13_500));
     const tokens = PLANES.map((name) => outage(name, 12_000, 13_500, { path: 'token' }));
-    expect(cause(outage('endpoint', 12_050, 13_600), tokens)).not.toEqual({ kind: 'no-etcd-leader' });
+    expect(cause(outage('endpoint', 12_050, 13_600), [...all, ...tokens])).toEqual({ kind: 'everything-at-once' });
   });
 
   it('is none where nothing failed', () => {

@@ -31,7 +31,8 @@ function nodeStep(change: string): { readonly node: string; readonly step: strin
 }
 
 /**
- * Why a way was without an answer, out of what happened at that time: every API server failing at once means that etcd had no leader; else
+ * Why a way was without an answer, out of what happened at that time: every API server failing at once means that etcd had no
+ * leader, or, where tokens failed too, that the way from here was cut; else
  * the API server that was restarted just then and failed itself; else an address that moved. What none of them explains is unknown.
  */
 export function causeOf(
@@ -43,7 +44,10 @@ export function causeOf(
   if (outage.failures.length === 0) return { kind: 'none' };
   const failing = all.filter((other) => other.failures.length > 0 && overlap(other, outage));
   const at = steps.filter((step) => overlap(step, outage, SLACK_MS));
-  if (planes.length > 1 && planes.every((plane) => together(plane, outage, failing))) return { kind: 'no-etcd-leader' };
+  const everywhere = (needsEtcd: boolean): boolean =>
+    planes.length > 1 && planes.every((plane) => together(plane, outage, failing, needsEtcd));
+  if (everywhere(false)) return { kind: 'everything-at-once' };
+  if (everywhere(true)) return { kind: 'no-etcd-leader' };
   const restarted = at.flatMap(({ change }) => {
     const step = nodeStep(change);
     return step !== undefined && RESTARTS.has(step.step) ? [step.node] : [];
@@ -62,11 +66,11 @@ export function causeOf(
   return outage.target === 'endpoint' && moved ? { kind: 'address-moved' } : { kind: 'unknown' };
 }
 
-/** Whether an API server failed in the same moment and way: reads that need etcd, not a token that needs none. */
-const together = (plane: string, outage: Outage, failing: readonly Outage[]): boolean =>
+/** Whether an API server failed in the same moment: in reads and writes, which need etcd, or with a token, which needs none. */
+const together = (plane: string, outage: Outage, failing: readonly Outage[], needsEtcd: boolean): boolean =>
   failing.some(
     (other) =>
       other.target === plane &&
-      other.path !== 'token' &&
+      (other.path !== 'token') === needsEtcd &&
       Math.min(other.to, outage.to) - Math.max(other.from, outage.from) > (outage.to - outage.from) / 2,
   );

@@ -50,8 +50,10 @@ export interface EvidenceOutage {
     | { readonly kind: 'none' }
     | { readonly kind: 'api-server-restart'; readonly node: string }
     | { readonly kind: 'address-moved' }
-    /** Every API server failed at once. */
+    /** Every API server failed at once in what needs etcd, and went on accepting tokens, which needs none. */
     | { readonly kind: 'no-etcd-leader' }
+    /** Everything failed at once: the way from here to all of them, or the machine that measured. */
+    | { readonly kind: 'everything-at-once' }
     | { readonly kind: 'unknown' };
   readonly failures: readonly { readonly error: string; readonly count: number }[];
 }

@@ -19,6 +19,8 @@ export function causeText(cause: EvidenceOutage['cause']): string {
       return 'the address moved';
     case 'no-etcd-leader':
       return 'no etcd leader: every API server failed at once';
+    case 'everything-at-once':
+      return 'everything failed at once: the network from here, or this machine was too busy';
     case 'unknown':
       return 'unknown';
   }
