@@ -64,12 +64,16 @@ export function createNode(facts: MachineFacts, role: 'control-plane' | 'worker'
   const live = (request: LifeRequest): Promise<void> => {
     if (request.kind === 'reboot' && request.force) return node.powerOff().then(() => node.powerOn());
     return inTurn(async () => {
-      if (uptime === undefined) return;
-      const done = await uptime.stop(request);
+      const mine = uptime;
+      if (mine === undefined) return;
+      const done = await mine.stop(request);
+      // The power went away, or the machine, while it was going down.
+      const cut = uptime !== mine;
       uptime = undefined;
       const off = request.kind === 'shutdown' || (request.kind === 'reset' && !request.reboot && done);
       // A disk that was wiped has no etcd any more that could go on.
       if (request.kind === 'reset' && done) first = { kind: 'join' };
+      if (cut) return;
       if (!off) await up({ kind: 'restart', first });
       else machine.stage = 'off';
     });

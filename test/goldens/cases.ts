@@ -11,8 +11,7 @@ import { derivedTroubles, diffTroubles, generatedTroubles, patchTroubles, redact
 import { findObserved } from './talos-vip/observed.ts';
 import { playAll } from './talos-vip/situations.ts';
 import { startStage } from './talos-vip/stage.ts';
-import { readTalosctl } from './talosctl/recordings.ts';
-import { replayAll } from './talosctl/run.ts';
+import { replayAll } from './talosctl/children.ts';
 
 export type CaseKind = 'patch' | 'validate' | 'derived' | 'redact' | 'diff' | 'gen' | 'talos-vip' | 'talosctl' | 'hetzner';
 
@@ -60,8 +59,7 @@ export async function judgeFolder(folder: string, tell: (result: CaseResult) => 
       }
     }
   }
-  const recordings = readTalosctl(folder);
-  await replayAll(recordings, ({ id, compared, troubles }) => add(resultOf(id, 'talosctl', compared, troubles)));
+  await replayAll(folder, ({ id, compared, troubles }) => add(resultOf(id, 'talosctl', compared, troubles)));
   return results;
 }
 
@@ -91,7 +89,7 @@ function configCases(directory: string, root: string): CaseResult[] {
     return [judged('patch', ['exit', 'meaning'], () => patchTroubles(directory))];
   }
   if ('marker' in described && files.has('config.yaml')) {
-    return [judged('redact', ['secrets hidden'], () => redactTroubles(directory))];
+    return [judged('redact', ['secrets hidden', 'text outside them'], () => redactTroubles(directory))];
   }
   if (files.has('verdict.json') && files.has('config.yaml')) {
     return [judged('validate', ['exit', 'text'], () => validateTroubles(directory))];

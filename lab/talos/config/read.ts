@@ -4,7 +4,7 @@ import { loadDocuments, type ConfigDocument } from './documents.ts';
 import { minorOf, readSettings } from './settings.ts';
 import type { ConfigVerdict, ReadConfig } from './types.ts';
 import { validateDocument } from './validate-documents.ts';
-import { validateV1Alpha1 } from './validate-v1alpha1.ts';
+import { type RuntimeMode, validateV1Alpha1 } from './validate-v1alpha1.ts';
 import { wholeErrors } from './validate-whole.ts';
 
 /**
@@ -27,10 +27,11 @@ export const readConfig: ReadConfig = (text, version, facts): ConfigVerdict => {
   return { kind: 'accepted', derived: derive(readSettings(documents, version), facts), warnings };
 };
 
-/** Decoding and validation alone: what `talosctl validate --mode cloud` says. */
+/** Decoding and validation alone: what `talosctl validate --mode cloud` (or another mode) says. */
 export function checkConfig(
   text: string,
   minor: number,
+  mode: RuntimeMode = 'cloud',
 ):
   | { readonly refusal: string }
   | { readonly documents: readonly ConfigDocument[]; readonly warnings: readonly string[] } {
@@ -39,14 +40,14 @@ export function checkConfig(
   const { documents } = loaded;
   const legacy = documents.find(({ kind }) => kind === '');
   const { errors, warnings } =
-    legacy === undefined ? { errors: [], warnings: [] } : validateV1Alpha1(legacy.value, minor);
+    legacy === undefined ? { errors: [], warnings: [] } : validateV1Alpha1(legacy.value, minor, mode);
   // 1.11 had no document that could be wrong in the ways checked here: it tells the mistakes without the frame.
   const framed = errors.length === 0 || minor < 12 ? errors : [`v1alpha1.Config: ${list(errors)}`];
   const all = [
     ...framed,
     ...documents.flatMap((document) => validateDocument(document, minor) ?? []),
     ...conflicts(documents),
-    ...wholeErrors(documents, minor),
+    ...wholeErrors(documents, minor, mode),
   ];
   return all.length > 0 ? { refusal: list(all).trimEnd() } : { documents, warnings };
 }

@@ -10,8 +10,11 @@ export interface Problems {
   readonly warnings: readonly string[];
 }
 
+/** Where the machine runs: `talosctl validate --mode`. A lab node runs in mode cloud. */
+export type RuntimeMode = 'cloud' | 'metal' | 'container';
+
 /** Talos' checks of the v1alpha1 document, in its order and words; what only a node with an installer checks is left out. */
-export function validateV1Alpha1(config: Section, minor: number): Problems {
+export function validateV1Alpha1(config: Section, minor: number, mode: RuntimeMode = 'cloud'): Problems {
   const machine = at(config, 'machine');
   if (!isSection(machine)) return { errors: ['machine instructions are required'], warnings: [] };
   const type = textAt(machine, 'type') ?? '';
@@ -24,6 +27,8 @@ export function validateV1Alpha1(config: Section, minor: number): Problems {
   const cni = controlPlane && (minor < 14 || isSection(at(cluster, 'network')));
   const errors = [
     ...clusterErrors(cluster, controlPlane, minor),
+    // 1.14 has these settings in documents too: there the whole config is looked at.
+    ...(minor < 14 ? modeErrors(machine, mode) : []),
     ...(minor >= 13 ? hostDnsErrors(at(machine, 'features', 'hostDNS')) : []),
     ...authorityErrors(machine, config, { controlPlane, worker, cni: cni ? cniErrors(cluster) : [] }),
     ...(controlPlane || worker ? [] : [`unknown machine type ${JSON.stringify(type)}`]),
@@ -67,6 +72,17 @@ function warningsOf(
         ]
       : []),
   ];
+}
+
+/** What a machine needs for where it runs. */
+function modeErrors(machine: Section, mode: RuntimeMode): readonly string[] {
+  const install = at(machine, 'install');
+  const hostDns = at(machine, 'features', 'hostDNS') as Section | undefined;
+  const needed = (key: string, what: string): readonly string[] =>
+    isTrue(hostDns, key) ? [] : [`feature HostDNS should ${what} in container mode (.machine.features.hostDNS.${key})`];
+  if (mode === 'metal' && !isSection(install)) return ['install instructions are required in "metal" mode'];
+  if (mode !== 'container') return [];
+  return [...needed('enabled', 'be enabled'), ...needed('forwardKubeDNSToHost', 'forward kube-dns to host')];
 }
 
 function hostDnsErrors(hostDns: unknown): readonly string[] {

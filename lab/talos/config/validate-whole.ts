@@ -1,5 +1,6 @@
 import { at, isSection, isTrue, sectionsAt, textAt, type Section } from './access.ts';
 import type { ConfigDocument } from './documents.ts';
+import type { RuntimeMode } from './validate-v1alpha1.ts';
 
 /** Kinds that only control planes may have (1.14). */
 const CONTROL_PLANE_ONLY = new Set(
@@ -9,7 +10,11 @@ const CONTROL_PLANE_ONLY = new Set(
 );
 
 /** What 1.14 checks across documents: a setting in one that another one needs. In its order and words. */
-export function wholeErrors(documents: readonly ConfigDocument[], minor: number): readonly string[] {
+export function wholeErrors(
+  documents: readonly ConfigDocument[],
+  minor: number,
+  mode: RuntimeMode = 'cloud',
+): readonly string[] {
   if (minor < 14) return [];
   const of = (kind: string): Section | undefined => documents.find((document) => document.kind === kind)?.value;
   const legacy = of('');
@@ -22,7 +27,10 @@ export function wholeErrors(documents: readonly ConfigDocument[], minor: number)
   const encrypted =
     of('KubeEtcdEncryptionConfig') !== undefined ||
     ['secretboxEncryptionSecret', 'aescbcEncryptionSecret'].some((key) => text(legacy, 'cluster', key) !== '');
+  const hasHostDns =
+    isSection(at(legacy, 'machine', 'features', 'hostDNS')) || isSection(at(of('ResolverConfig'), 'hostDNS'));
   return [
+    ...(mode === 'container' && !hasHostDns ? ['hostDNS config is required in container mode'] : []),
     ...resolverErrors(of),
     ...discoveryErrors(documents, of),
     ...(controlPlane && hasAuthority && !encrypted

@@ -45,6 +45,8 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
   let health: AbortController | undefined;
   /** Ends what is being tried, and what a member that ends by itself would have done next. */
   let attempts = new AbortController();
+  /** Without power nothing is tried again. */
+  let dead = new AbortController();
   /** Ends the wait for others to join. */
   let waiting: AbortController | undefined;
   /** What became of this disk's member: `member` since it first ran, `left` after it left. */
@@ -181,10 +183,10 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
           await client.memberRemove(id);
           return;
         } catch (error) {
-          if (clock.now() >= deadline) throw error;
+          if (clock.now() >= deadline || dead.signal.aborted) throw error;
           machine.log(`retrying error: error removing member: ${textOf(error)}`);
         }
-        await clock.sleep(500);
+        await clock.sleep(500, dead.signal);
       }
     } finally {
       client.close();
@@ -206,6 +208,7 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     localClient: () => clientOf(host.hidden),
     async start(begin, uptime) {
       stopping = false;
+      dead = new AbortController();
       attempts.abort();
       attempts = new AbortController();
       const signal = AbortSignal.any([uptime, attempts.signal]);
@@ -242,6 +245,7 @@ export function createEtcdService(machine: Machine, pki: PkiFiles): EtcdService 
     },
     async kill() {
       stopping = true;
+      dead.abort();
       await part?.kill();
       // One that was just being started has no handle yet.
       await starting.catch(() => {});

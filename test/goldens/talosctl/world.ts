@@ -35,7 +35,7 @@ export const VERSION_OF: Readonly<Record<string, TalosVersion>> = {
 const ADDRESS = /\b127\.0\.9\.\d{1,3}\b/g;
 const YEAR_MS = 365 * 24 * 3_600_000;
 const SPEED = 20;
-const READY_MS = 30_000;
+const READY_MS = 120_000;
 
 export interface ReplayWorld {
   readonly names: Translator;
@@ -113,6 +113,8 @@ async function furnish(world: SmallWorld, version: TalosVersion, config: string)
   for (const node of planes) await world.ready(node, READY_MS);
   const worker = await world.add(RECORDED.worker.name, 'worker', { kind: 'join' }, baseConfig(secrets, cluster, 'worker'));
   addresses.set(RECORDED.worker.address, worker.server.publicIPv4);
+  // Machines that have been upgraded once have a release to go back to.
+  for (const { node } of [...planes, worker]) node.inside.machine.releases.previous = version;
   // Without a config the machine waits to be given one.
   const idle = await world.add('waiting', 'control-plane', { kind: 'join' }, '');
   addresses.set(RECORDED.maintenance, idle.server.publicIPv4);
