@@ -1,7 +1,9 @@
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findObserved } from './talos-vip/observed.ts';
+import { situationsOf } from './talos-vip/situations.ts';
 import { judgeFolder, type CaseResult } from './cases.ts';
 
 const goldens = process.env['FAIRLEAD_GOLDENS'] ?? '';
@@ -66,4 +68,30 @@ describe.skipIf(goldens === '')('cases of goldens (FAIRLEAD_GOLDENS must name th
       '1.13/version-one failed',
     ]);
   }, 60_000);
+
+  it("situations of the shared IP are found under another name and elsewhere", async () => {
+    const [found] = findObserved(goldens);
+    const own = path.join(folder, 'somewhere', 'else');
+    await cp(found?.file ?? '', path.join(own, 'seen.json'));
+    const ids = (from: string): string[] =>
+      findObserved(from).flatMap(({ observed }) => situationsOf(observed).map(({ id }) => id));
+    expect(ids(own)).toEqual(ids(goldens));
+    expect(ids(own).length).toBeGreaterThan(30);
+  });
+
+  it('one recorded command of each kind of talosctl 1.13 is answered as it needs (npm run test:goldens sends all)', async () => {
+    const kinds = new Map<string, string>();
+    for (const line of (await readFile(path.join(goldens, 'talosctl', 'talosctl-1.13.jsonl'), 'utf8')).split('\n')) {
+      const kind = /"kind": ?"([^"]+)"/.exec(line)?.[1];
+      if (kind !== undefined && !kinds.has(kind)) kinds.set(kind, line);
+    }
+    expect(kinds.size).toBeGreaterThan(50);
+    const own = path.join(folder, 'kinds');
+    await mkdir(own);
+    await writeFile(path.join(own, 'kinds.jsonl'), [...kinds.values()].join('\n'));
+    await cp(path.join(goldens, 'talosctl', 'blobs.jsonl'), path.join(own, 'long.jsonl'));
+    const judged = await judgeFolder(own, () => {});
+    expect(judged.filter(({ result }) => result === 'failed')).toEqual([]);
+    expect(judged).toHaveLength(kinds.size);
+  }, 240_000);
 });
