@@ -9,7 +9,7 @@ import type { Systems } from '../observe/systems.ts';
 import { handshake } from '../probe/handshake.ts';
 import { startProber } from '../probe/prober.ts';
 import { ready } from '../probe/ready.ts';
-import { createResolver } from '../systems/dns.ts';
+import { createResolver, lookupBy } from '../systems/dns.ts';
 import { createHetznerClient } from '../systems/hetzner/client.ts';
 import { createKubernetesClient } from '../systems/kubernetes/client.ts';
 import { parseKubeconfig, resolveContext } from '../systems/kubernetes/kubeconfig.ts';
@@ -30,6 +30,9 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
   const { clock, random } = context;
   const talosClients = new Map<string, TalosClient>();
   const hetznerClients = new Map<string, HetznerClient>();
+  const resolve = createResolver(loaded.config.resolvers);
+  // Where the configuration names its own DNS servers, what is dialled by name is found through them too.
+  const lookup = loaded.config.resolvers.length === 0 ? undefined : lookupBy(resolve);
   const ports: Omit<Systems, 'kubeContext' | 'kubeOrigin'> = {
     clock,
     random,
@@ -59,9 +62,9 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
       return client;
     },
     kubernetes: (target) => createKubernetesClient(target),
-    handshake,
+    handshake: (host, port, options) => handshake(host, port, lookup === undefined ? options : { ...options, lookup }),
     ready,
-    resolve: createResolver(loaded.config.resolvers),
+    resolve,
     startProber: (options) => startProber({ clock }, options),
     close() {
       for (const client of talosClients.values()) client.close();
@@ -69,7 +72,9 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
     },
   };
   try {
-    return { ...ports, ...(await kubernetesAccess(context, loaded, ports)) };
+    const access = await kubernetesAccess(context, loaded, ports);
+    const kubeContext = lookup === undefined ? access.kubeContext : { ...access.kubeContext, lookup };
+    return { ...ports, ...access, kubeContext };
   } catch (error) {
     ports.close();
     throw error;

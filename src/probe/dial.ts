@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import type { KubeContext } from '../systems/kubernetes/types.ts';
 
@@ -14,11 +14,13 @@ export interface Dial {
   readonly authority: string;
   /** Bearer credentials, when the context has a token. */
   readonly authorization: string | undefined;
+  readonly lookup: LookupFunction | undefined;
 }
 
 export interface DialTarget extends Pick<KubeContext, 'server' | 'ca'> {
   readonly tlsServerName?: KubeContext['tlsServerName'];
   readonly auth?: KubeContext['auth'];
+  readonly lookup?: KubeContext['lookup'];
 }
 
 export interface DialOptions {
@@ -46,6 +48,7 @@ export function dialOf(target: DialTarget, options: DialOptions = {}): Dial {
     }),
     authority: url.host,
     authorization: auth?.kind === 'token' ? `Bearer ${auth.token.reveal()}` : undefined,
+    lookup: target.lookup,
   };
 }
 
@@ -54,6 +57,7 @@ export const tlsOptions = (dial: Dial, protocols: readonly string[]): tls.Connec
   host: dial.host,
   port: dial.port,
   secureContext: dial.secure,
+  ...(dial.lookup === undefined ? {} : { lookup: dial.lookup }),
   minVersion: 'TLSv1.2',
   rejectUnauthorized: true,
   ALPNProtocols: [...protocols],

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import tls from 'node:tls';
 import { certificateProblem, failedConnection, timedOut } from '../systems/connection-failure.ts';
 import type { HandshakeResult } from './types.ts';
@@ -10,6 +10,8 @@ export interface HandshakeOptions {
   /** The name to ask for (SNI) and to be covered by the certificate. Default: `host`. */
   readonly servername?: string;
   readonly timeoutMs: number;
+  /** How a name is resolved; absent: as this machine does. */
+  readonly lookup?: LookupFunction;
 }
 
 /**
@@ -33,6 +35,7 @@ export function handshake(host: string, port: number, options: HandshakeOptions)
       socket = tls.connect({
         host,
         port,
+        ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
         // In a list, because an empty text alone would mean the public authorities.
         ca: [options.ca],
         minVersion: 'TLSv1.2',

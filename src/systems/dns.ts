@@ -1,5 +1,5 @@
 import { lookup, Resolver } from 'node:dns/promises';
-import { isIP } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 
 /** Longest wait for one DNS server, and how many times it is asked. */
 const TIMEOUT_MS = 1_500;
@@ -23,3 +23,19 @@ export function createResolver(servers: readonly string[]): (name: string) => Pr
     return [...new Set(found)];
   };
 }
+
+/** The same resolver in the form in which sockets ask. */
+export const lookupBy =
+  (resolve: (name: string) => Promise<readonly string[]>): LookupFunction =>
+  (name, options, callback) => {
+    resolve(name).then(
+      (addresses) => {
+        const found = addresses.map((address) => ({ address, family: isIP(address) }));
+        const [first] = found;
+        if (options.all === true) callback(null, found);
+        else if (first !== undefined) callback(null, first.address, first.family);
+        else callback(Object.assign(new Error(`${name} leads nowhere`), { code: 'ENOTFOUND' }), '');
+      },
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), ''),
+    );
+  };

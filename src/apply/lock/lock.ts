@@ -141,11 +141,22 @@ function keep(ports: LockPorts, me: string, how: string, taken: LeaseRecord): Lo
     async release() {
       ended.abort();
       await renewing;
+      const free = (now: LeaseRecord): LeaseRecord => ({ ...next(clock, me, now), holder: '', acquired: undefined });
+      const write = (now: LeaseRecord): Promise<LeaseRecord> =>
+        anyOf({ ...ports, signal: undefined }, (client, limit) =>
+          client.writeLease(LOCK.namespace, LOCK.name, free(now), limit),
+        );
       if (lost !== undefined) return;
-      const free = { ...next(clock, me, lease), holder: '', acquired: undefined };
-      await anyOf({ ...ports, signal: undefined }, (client, limit) =>
-        client.writeLease(LOCK.namespace, LOCK.name, free, limit),
-      );
+      try {
+        await write(lease);
+      } catch (error) {
+        if (!(error instanceof KubernetesError && error.code === 'conflict')) throw error;
+        // The answer of our own last renewal was lost, or somebody has taken it over: then it is theirs.
+        const now = await anyOf({ ...ports, signal: undefined }, (client, limit) =>
+          client.lease(LOCK.namespace, LOCK.name, limit),
+        );
+        if (now?.holder === me) await write(now);
+      }
     },
   };
 }

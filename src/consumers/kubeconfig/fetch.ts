@@ -34,7 +34,8 @@ export async function fetchKubeconfig(
     });
   let context: KubeContext;
   try {
-    context = contextOf(fetched);
+    const { lookup } = systems.kubeContext;
+    context = { ...contextOf(fetched), ...(lookup === undefined ? {} : { lookup }) };
   } catch (error) {
     throw fail(textOf(error), `Look at it: talosctl -n ${address} kubeconfig -.`);
   }

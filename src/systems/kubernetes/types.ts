@@ -1,7 +1,10 @@
+import type { LookupFunction } from 'node:net';
 import type { Redacted } from '../../base/redacted.ts';
 
 /** Credentials of one context of a kubeconfig, resolved. */
 export interface KubeContext {
+  /** How names are resolved where the configuration names its own DNS servers; absent: as this machine does. */
+  readonly lookup?: LookupFunction;
   readonly name: string;
   readonly cluster: string;
   readonly user: string;
