@@ -128,12 +128,9 @@ export const clusterConfigSchema = z.strictObject({
     .meta({
       description: 'Exactly one may move the address. Others that were found are a refusal, unless named here.',
     }),
-  resolvers: z
-    .array(z.string().min(1))
-    .default([])
-    .meta({
-      description: 'DNS servers to ask, address or address:port, also where an endpoint is dialled by its name.',
-    }),
+  resolvers: z.array(z.string().min(1)).default([]).meta({
+    description: 'DNS servers to ask, address or address:port, also where an endpoint is dialled by its name.',
+  }),
   state: z.string().min(1).default('.fairlead/state').meta({
     description:
       'Where journal and evidence are kept: a folder, or `cluster` for a Secret of the cluster (then journal.recipients is needed).',
