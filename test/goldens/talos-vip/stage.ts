@@ -219,6 +219,17 @@ interface Door {
   close(): Promise<void>;
 }
 
+/** The recorder's stand-in had done what it answered to: the answer waits until the action that it tells of has ended. */
+async function landed(cloud: string, authorization: string, answer: string): Promise<void> {
+  const { action } = JSON.parse(answer) as { action?: { id: number } };
+  if (action === undefined) return;
+  await waitFor(systemClock, { everyMs: 5, timeoutMs: 3_000 }, async () => {
+    const asked = await fetch(`${cloud}/actions/${action.id}`, { headers: { authorization } });
+    const now = (await asked.json()) as { action?: { status: string } };
+    return now.action?.status === 'running' ? undefined : true;
+  });
+}
+
 /** Passes requests on to the cloud, or does to them what the fault says. */
 async function openDoor(
   target: () => string,
@@ -257,7 +268,9 @@ async function openDoor(
       ...(body === '' ? {} : { body }),
     });
     seen(answer.status);
-    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+    const text = await answer.text();
+    if (method === 'POST' && answer.ok) await landed(target(), request.headers.authorization ?? '', text);
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(text);
   };
   const server: Server = createServer((request, response) => {
     pass(request, response).catch(() => response.destroy());
