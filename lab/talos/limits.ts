@@ -5,6 +5,7 @@ export const NODE_LIMITS: readonly string[] = [
   "A worker's kubelet gets its client certificate from trustd, as no controller-manager signs requests.",
   'Talos API: sizes, counters and processor times are constants of the lab or grow with uptime; files are the few that Talos writes and clients ask for; packet captures stay empty.',
   'Talos API: etcd may be restarted and the kubelet stopped, which Talos refuses; recovery of etcd from a snapshot and a change of its version are not built.',
+  "Talos API, where what clients were recorded with and Talos' source differ, the recording is followed: in maintenance the version is told by releases before 1.13 too, a missing file is refused as `open …: no such file`, a health check of named nodes also knows what discovery knows, and a wipe of a disk that the machine does not have succeeds and does nothing.",
   'Images are not fetched: an installer brings the release that its tag names, of those the lab has. A reset of the whole disk leaves the boot image on it.',
   'A drain finds no pods to move but static ones, which stay: it marks the Node, and the next boot takes the mark off.',
   'With a speed above 1, a machine that has just booted says once more that it is ready to whoever begins to watch its events.',

@@ -5,7 +5,7 @@ import { EXIT, Failure } from '../base/failure.ts';
 import type { Redacted } from '../base/redacted.ts';
 import type { Operation, Subject } from '../journal/entries.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
-import { type JournalRun, lastUndertaking, readRuns } from '../journal/runs.ts';
+import { lastUndertaking } from '../journal/runs.ts';
 import { sealFor, type Seal } from '../journal/seal.ts';
 import { secretStore } from '../journal/secret-store.ts';
 import { folderStore, type JournalStore } from '../journal/store.ts';
@@ -99,8 +99,6 @@ export async function lockFor(
 export interface Begun {
   readonly journal: Journal;
   readonly seal: Seal;
-  /** Runs that were cut short and belong to the same undertaking. */
-  readonly before: readonly JournalRun[];
   readonly lock: Lock | undefined;
   readonly snapshot: Snapshot | undefined;
 }
@@ -111,11 +109,10 @@ export async function begin(
   seen: Seen,
   operation: Operation,
   safeguards: Safeguards,
-): Promise<Pick<Begun, 'journal' | 'seal' | 'before'>> {
+): Promise<Pick<Begun, 'journal' | 'seal'>> {
   const { systems, loaded } = ports;
   const seal = await sealOf(ports, safeguards.snapshot);
   const store = journalStore(ports, seen.observation);
-  const before = lastUndertaking(readRuns(await store.lines().catch(() => '')));
   const journal = await openJournal(
     { store, seal, clock: systems.clock },
     {
@@ -127,19 +124,19 @@ export async function begin(
   );
   const { withoutLock } = safeguards;
   if (withoutLock !== undefined) await journal.append({ kind: 'lock-left-out', reason: withoutLock });
-  return { journal, seal, before };
+  return { journal, seal };
 }
 
 /** Keeps the bytes of everything that will be changed, and a snapshot of etcd where a control plane will be. */
 export async function keepBefore(
   ports: Ports,
   seen: Seen,
-  { journal, seal, before }: Pick<Begun, 'journal' | 'seal' | 'before'>,
+  { journal, seal }: Pick<Begun, 'journal' | 'seal'>,
   safeguards: Safeguards,
 ): Promise<Snapshot | undefined> {
   for (const { subject, text } of originalsOf(seen.observation, changesOf(seen.plan)))
     await journal.original(subject, text);
-  return snapshotFor(ports, seen, journal, { seal, undertaking: before, wish: safeguards.snapshot });
+  return snapshotFor(ports, seen, journal, { seal, wish: safeguards.snapshot });
 }
 
 const touchesControlPlanes = (changes: readonly Change[]): boolean =>
@@ -149,7 +146,7 @@ async function snapshotFor(
   { systems, loaded, reporter, signal }: Ports,
   { observation, plan }: Seen,
   journal: Journal,
-  given: { readonly seal: Seal; readonly undertaking: readonly JournalRun[]; readonly wish: SnapshotWish },
+  given: { readonly seal: Seal; readonly wish: SnapshotWish },
 ): Promise<Snapshot | undefined> {
   const { wish } = given;
   if (!touchesControlPlanes(changesOf(plan))) return undefined;
@@ -157,12 +154,13 @@ async function snapshotFor(
     await journal.append({ kind: 'snapshot-left-out', reason: wish.reason });
     return undefined;
   }
-  const earlier = wish.kind === 'journal' ? await earlierSnapshot(systems, given.undertaking) : undefined;
+  const earlier =
+    wish.kind === 'journal' ? await earlierSnapshot(systems, lastUndertaking(journal.earlier)) : undefined;
   const member = snapshotMember(observation);
   if (earlier !== undefined) {
-    const { place, sha256: digest, bytes } = earlier;
+    const { place, sha256: digest, bytes, member: from } = earlier;
     reporter.report({ kind: 'note', text: `The etcd snapshot of this undertaking is there already: ${place}.` });
-    return { place, sha256: digest, bytes, member: 'an earlier run' };
+    return { place, sha256: digest, bytes, member: from };
   }
   if (member === undefined) {
     throw refused(

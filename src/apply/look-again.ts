@@ -18,8 +18,8 @@ export interface Ports {
   readonly loaded: LoadedConfig;
   readonly signal: AbortSignal | undefined;
   readonly planner: Planner;
-  /** Gates that were judged once, at the beginning of the run. */
-  readonly standing?: readonly GateCheck[];
+  /** Gates about the run itself: its lock, its snapshot. */
+  readonly standing?: () => readonly GateCheck[];
 }
 
 export async function lookAgain({ systems, loaded, signal, planner }: Ports, earlier?: Observation): Promise<Seen> {
@@ -75,15 +75,15 @@ export async function settle(
   return now;
 }
 
-/** What the planner asks for, and for a node also the gates that were judged at the beginning. */
+/** What the planner asks for, and for a node also what the run itself must have. */
 const checksBefore = (
-  { planner, loaded, standing = [] }: Ports,
+  { planner, loaded, standing = () => [] }: Ports,
   change: Change,
   phase: number,
   observation: Observation,
 ): readonly GateCheck[] => [
   ...planner.checks(change, phase, observation, loaded),
-  ...(change.action.kind === 'node-config' ? standing : []),
+  ...(change.action.kind === 'node-config' ? standing() : []),
 ];
 
 /** Waits for the checks before a change; gives the last look and the checks as they then stand. */

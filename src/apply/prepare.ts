@@ -75,14 +75,7 @@ export async function prepare(parts: Parts, { observation, plan }: Seen): Promis
   const prober = systems.startProber({ targets, token, ...PROBE, ...(signal === undefined ? {} : { signal }) });
   parts.reporter.report({ kind: 'prober-started', targets: targets.map((target) => target.name) });
   return {
-    systems,
-    loaded,
-    reporter: parts.reporter,
-    signal,
-    journal: parts.journal,
-    lock: parts.lock,
-    snapshot: parts.snapshot,
-    safeguards: parts.safeguards,
+    ...parts,
     planes,
     token,
     prober,

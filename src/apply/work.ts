@@ -13,7 +13,13 @@ import { TIMINGS } from './timings.ts';
  * One change after the other: look, wait for its gates, do it, look again. What is next is read from the world each time.
  */
 export async function workThrough(run: Run, planner: Planner, start: Seen): Promise<Seen> {
-  const ports = { systems: run.systems, loaded: run.loaded, signal: run.signal, planner, standing: standingGates(run) };
+  const ports = {
+    systems: run.systems,
+    loaded: run.loaded,
+    signal: run.signal,
+    planner,
+    standing: () => standingGates(run),
+  };
   const waiting = (what: string): void => run.reporter.report({ kind: 'waiting', what });
   const done = new Map<string, number>();
   let seen = start;
@@ -52,7 +58,8 @@ export async function workThrough(run: Run, planner: Planner, start: Seen): Prom
   }
 }
 
-function standingGates({ snapshot, safeguards, lock }: Run): GateCheck[] {
+function standingGates(run: Run): GateCheck[] {
+  const { snapshot, safeguards } = run;
   const { snapshot: wish } = safeguards;
   const evidence =
     snapshot !== undefined
@@ -66,12 +73,15 @@ function standingGates({ snapshot, safeguards, lock }: Run): GateCheck[] {
       verdict: snapshot === undefined && wish.kind !== 'none' ? 'closed' : 'open',
       evidence,
     },
-    {
-      name: "the cluster's lock held",
-      verdict: 'open',
-      evidence: lock?.how ?? `left out: ${safeguards.withoutLock ?? ''}`,
-    },
+    lockGate(run),
   ];
+}
+
+function lockGate({ lock, safeguards }: Run): GateCheck {
+  const name = "the cluster's lock held";
+  if (lock === undefined) return { name, verdict: 'open', evidence: `left out: ${safeguards.withoutLock ?? ''}` };
+  const trouble = lock.trouble();
+  return { name, verdict: trouble === undefined ? 'open' : 'closed', evidence: trouble ?? lock.how };
 }
 
 interface Next {

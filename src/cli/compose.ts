@@ -17,7 +17,7 @@ import { createTalosClient } from '../systems/talos/client.ts';
 import { parseTalosconfig, selectContext } from '../systems/talos/talosconfig.ts';
 import type { HetznerClient } from '../systems/hetzner/types.ts';
 import { certificateOf } from '../systems/pem.ts';
-import type { KubeContext } from '../systems/kubernetes/types.ts';
+import type { KubeContext, KubernetesClient } from '../systems/kubernetes/types.ts';
 import type { TalosClient } from '../systems/talos/types.ts';
 import type { CliContext } from './context.ts';
 
@@ -30,6 +30,8 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
   const { clock, random } = context;
   const talosClients = new Map<string, TalosClient>();
   const hetznerClients = new Map<string, HetznerClient>();
+  /** Those that nobody has closed yet. */
+  const kubernetesClients = new Set<KubernetesClient>();
   const resolve = createResolver(loaded.config.resolvers);
   // Where the configuration names its own DNS servers, what is dialled by name is found through them too.
   const lookup = loaded.config.resolvers.length === 0 ? undefined : lookupBy(resolve);
@@ -61,7 +63,17 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
       }
       return client;
     },
-    kubernetes: (target) => createKubernetesClient(target),
+    kubernetes(target) {
+      const client = createKubernetesClient(target);
+      kubernetesClients.add(client);
+      return {
+        ...client,
+        close() {
+          kubernetesClients.delete(client);
+          client.close();
+        },
+      };
+    },
     handshake: (host, port, options) => handshake(host, port, lookup === undefined ? options : { ...options, lookup }),
     ready,
     resolve,
@@ -69,6 +81,8 @@ export async function composeSystems(context: CliContext, loaded: LoadedConfig):
     close() {
       for (const client of talosClients.values()) client.close();
       talosClients.clear();
+      for (const client of kubernetesClients) client.close();
+      kubernetesClients.clear();
     },
   };
   try {

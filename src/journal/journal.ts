@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { EXIT, Failure, textOf } from '../base/failure.ts';
 import type { Redacted } from '../base/redacted.ts';
 import type { RunStarted, Entry, Subject } from './entries.ts';
-import { readRuns } from './runs.ts';
+import { type JournalRun, readRuns } from './runs.ts';
 import type { Seal } from './seal.ts';
 import type { JournalStore } from './store.ts';
 
@@ -16,6 +16,8 @@ export interface Journal {
   readonly place: string;
   /** When this run began: its name. */
   readonly run: string;
+  /** The runs before this one. */
+  readonly earlier: readonly JournalRun[];
   append(entry: Entry): Promise<void>;
   /** Keeps, sealed, what stands before the first change; undefined where nothing is there. */
   original(subject: Subject, text: Redacted | undefined): Promise<void>;
@@ -40,8 +42,10 @@ export async function openJournal(
   const append = (entry: Entry): Promise<void> =>
     store.append(JSON.stringify({ at: clock.wall().toISOString(), run: started, ...entry }));
   const kept = new Set<string>();
+  let earlier: readonly JournalRun[];
   try {
-    const [other] = readRuns(await store.lines()).filter((run) => run.ca !== undefined && run.ca !== first.ca);
+    earlier = readRuns(await store.lines());
+    const [other] = earlier.filter((run) => run.ca !== undefined && run.ca !== first.ca);
     if (other !== undefined) throw otherCluster(store.place, other.cluster, first.cluster);
     await append({ kind: 'run-started', ...first });
   } catch (error) {
@@ -59,6 +63,7 @@ export async function openJournal(
   return {
     place: store.place,
     run: started,
+    earlier,
     append,
     async original(subject, text) {
       const digest = text === undefined ? null : sha256(text.reveal());

@@ -21,7 +21,13 @@ export interface JournalRun {
     readonly sha256After: string | undefined;
   }[];
   readonly snapshot:
-    | { readonly place: string; readonly sha256: string; readonly bytes: number; readonly at: string }
+    | {
+        readonly place: string;
+        readonly sha256: string;
+        readonly bytes: number;
+        readonly member: string;
+        readonly at: string;
+      }
     | undefined;
   readonly endedAt: string | undefined;
   /** `done`, what stopped it, or undefined: killed. */
@@ -67,7 +73,7 @@ function take(run: Open, line: JournalLine): void {
       if (line.subject !== undefined) run.originals.push({ subject: line.subject, sha256: line.sha256 });
       return;
     case 'snapshot':
-      run.snapshot = { place: line.place, sha256: line.sha256, bytes: line.bytes, at: line.at };
+      run.snapshot = { place: line.place, sha256: line.sha256, bytes: line.bytes, member: line.member, at: line.at };
       return;
     case 'intent':
       run.steps.push({

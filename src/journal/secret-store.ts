@@ -16,9 +16,12 @@ const keyOf = (name: string): string => name.replaceAll('/', '.');
  * A Secret of the cluster, for machines without a disk of their own: `ask` runs a call at any control plane that answers. Lines stand
  * in it in clear, the originals sealed, so that who may read Secrets of kube-system does not thereby read machine configs.
  */
-export function secretStore(ask: <T>(call: (client: KubernetesClient) => Promise<T>) => Promise<T>): JournalStore {
+export function secretStore(
+  ask: <T>(call: (client: KubernetesClient, limit: AbortSignal) => Promise<T>) => Promise<T>,
+): JournalStore {
   const place = `Secret ${PLACE.namespace}/${PLACE.name}`;
-  const read = (): Promise<SecretRecord | undefined> => ask((client) => client.secret(PLACE.namespace, PLACE.name));
+  const read = (): Promise<SecretRecord | undefined> =>
+    ask((client, limit) => client.secret(PLACE.namespace, PLACE.name, limit));
 
   async function change(edit: (data: Readonly<Record<string, Redacted>>) => Record<string, Redacted>): Promise<void> {
     for (;;) {
@@ -28,7 +31,7 @@ export function secretStore(ask: <T>(call: (client: KubernetesClient) => Promise
       if (size > LIMIT) throw full(place, size);
       try {
         const secret = { data, labels: { ...now?.labels, ...LABELS }, resourceVersion: now?.resourceVersion };
-        await ask((client) => client.writeSecret(PLACE.namespace, PLACE.name, secret));
+        await ask((client, limit) => client.writeSecret(PLACE.namespace, PLACE.name, secret, limit));
         return;
       } catch (error) {
         // Somebody was faster, or an answer of our own was lost: look again, and add only what is not there.

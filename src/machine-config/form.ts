@@ -1,5 +1,5 @@
 import { isMap } from 'yaml';
-import { at, documentOf, entryOf, LEGACY, type Part, type Source, valueOf } from './edit/source.ts';
+import { at, documentOf, LEGACY, type Part, type Source } from './edit/source.ts';
 import { MachineConfigError, type Position } from './error.ts';
 import { isNull } from './patch/decode.ts';
 import type { YamlDocument } from './yaml-text.ts';
@@ -110,9 +110,3 @@ export function settingOf(
   const node = at(document, ...place.path);
   return isNull(node) ? undefined : { place, document, node };
 }
-
-/** Whether the key is written at all, empty or not. */
-export const isWritten = (document: YamlDocument, ...path: readonly string[]): boolean => {
-  const last = path.at(-1);
-  return last !== undefined && valueOf(entryOf(at(document, ...path.slice(0, -1)), last)) !== undefined;
-};

@@ -12,12 +12,6 @@ export function parseEndpoint(url: string): { readonly host: string; readonly po
 export const endpointUrl = (host: string, port: number): string =>
   host.includes(':') ? `https://[${host}]:${port}` : `https://${host}:${port}`;
 
-/** Two endpoint strings that name the same place, though perhaps not with the same letters. */
-export function samePlace(a: string, b: string): boolean {
-  const [x, y] = [parseEndpoint(a), parseEndpoint(b)];
-  return x !== undefined && y !== undefined && x.host === y.host && x.port === y.port;
-}
-
 /** Whether a name with these addresses leads to the one address, and to no other. */
 export const leadsTo = (addresses: readonly string[], ip: string): boolean =>
   addresses.length > 0 && addresses.every((address) => address === ip);

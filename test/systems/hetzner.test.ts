@@ -84,6 +84,23 @@ describe.each(['2025', 'until-2026-09', 'from-2026-10'] as const)('the API of er
   });
 });
 
+test('an address is given back: unprotected, unassigned, deleted; what is gone already is as good', async () => {
+  const made = await world();
+  const server = made.cloud.addServer({ name: 'cp-1', labels: {}, userData: '' });
+  const client = clientOf(made);
+  const { id } = await client.createFloatingIP(SPEC);
+  await client.setProtection(id, true);
+  await client.assign(id, server.id);
+  await expect(client.deleteFloatingIP(id)).rejects.toMatchObject({ code: 'protected' });
+  await client.setProtection(id, false);
+  await expect(client.deleteFloatingIP(id)).rejects.toMatchObject({ code: 'must_be_unassigned' });
+  await client.unassign(id);
+  await client.unassign(id);
+  await client.deleteFloatingIP(id);
+  await client.deleteFloatingIP(id);
+  expect(await client.floatingIP(id)).toBeUndefined();
+});
+
 test('lists longer than a page come whole', async () => {
   const made = await world();
   for (let i = 0; i < 120; i += 1) made.cloud.addServer({ name: `s-${i}`, labels: {}, userData: '' });

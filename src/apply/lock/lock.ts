@@ -3,6 +3,7 @@ import type { ProcessTable } from '../../base/processes.ts';
 import { EXIT, Failure, textOf } from '../../base/failure.ts';
 import { KubernetesError } from '../../systems/kubernetes/errors.ts';
 import type { KubernetesClient, LeaseRecord } from '../../systems/kubernetes/types.ts';
+import { firstPlane, NoneAnswered } from '../any-plane.ts';
 import { judgeLock, LOCK, LOCK_SECONDS } from './judge.ts';
 import { isDeadHere, ownerText, ownerWords, parseOwner } from './owner.ts';
 
@@ -20,6 +21,8 @@ export interface LockPorts {
 export interface Lock {
   /** How it was come by, for the record. */
   readonly how: string;
+  /** Why it no longer counts as this process's; undefined while it does. */
+  trouble(): string | undefined;
   /** Throws a Failure (exit 4) unless the lock is still this process's; asked before every change. */
   stillMine(): Promise<void>;
   release(): Promise<void>;
@@ -27,7 +30,6 @@ export interface Lock {
 
 const LOOK_MS = 1_000;
 const RENEW_MS = 5_000;
-const CALL_MS = 3_000;
 /** Past this without a renewal nothing more is begun: another machine may count us dead at LOCK_SECONDS. */
 const TRUST_MS = (LOCK_SECONDS * 1000 * 2) / 3;
 
@@ -36,20 +38,24 @@ const TRUST_MS = (LOCK_SECONDS * 1000 * 2) / 3;
  * be dead, at most until that is proven; refuses (exit 4) when the owner shows a sign of life.
  */
 export async function takeLock(ports: LockPorts): Promise<Lock> {
+  try {
+    return await take(ports);
+  } catch (error) {
+    throw error instanceof NoneAnswered || error instanceof KubernetesError ? unreachable(error) : error;
+  }
+}
+
+async function take(ports: LockPorts): Promise<Lock> {
   const { clock, processes, signal } = ports;
+  const { read, write } = leaseAt(ports);
   const me = ownerText(await processes.self());
   let watched: { readonly version: string | undefined; readonly since: number } | undefined;
   for (;;) {
     signal?.throwIfAborted();
-    const lease = await anyOf(ports, (client, limit) => client.lease(LOCK.namespace, LOCK.name, limit));
+    const lease = await read();
     const now = clock.now();
-    if (
-      watched !== undefined &&
-      watched.version !== lease?.resourceVersion &&
-      lease !== undefined &&
-      lease.holder !== ''
-    )
-      throw held(lease);
+    const alive = watched !== undefined && watched.version !== lease?.resourceVersion;
+    if (alive && lease !== undefined && lease.holder !== '') throw held(lease);
     watched ??= { version: lease?.resourceVersion, since: now };
     const owner = lease === undefined ? undefined : parseOwner(lease.holder);
     const state = judgeLock(lease, {
@@ -66,17 +72,10 @@ export async function takeLock(ports: LockPorts): Promise<Lock> {
     }
     const how = state.kind === 'dead' ? `taken over from ${ownerWords(lease?.holder ?? '')}: ${state.why}` : 'taken';
     try {
-      return keep(
-        ports,
-        me,
-        how,
-        await anyOf(ports, (client, limit) =>
-          client.writeLease(LOCK.namespace, LOCK.name, next(clock, me, lease), limit),
-        ),
-      );
+      return keep(ports, me, how, await write(next(clock, me, lease)));
     } catch (error) {
       // Somebody was faster, or the answer was lost: look again.
-      if (!(error instanceof KubernetesError && (error.code === 'conflict' || error.code === 'not-found'))) throw error;
+      if (!overtaken(error)) throw error;
       watched = undefined;
     }
   }
@@ -95,26 +94,24 @@ const next = (clock: Clock, holder: string, before: LeaseRecord | undefined): Le
 };
 
 function keep(ports: LockPorts, me: string, how: string, taken: LeaseRecord): Lock {
-  const { clock } = ports;
+  const { clock, clients } = ports;
   const ended = new AbortController();
+  const renewal = leaseAt({ clients, signal: ended.signal });
   let lease = taken;
   let renewedAt = clock.now();
   let lost: string | undefined;
   let renewing: Promise<void> | undefined;
 
+  /** Never rejects: what a renewal that did not come means is told by `trouble`. */
   async function renew(): Promise<void> {
     const began = clock.now();
     try {
-      lease = await anyOf({ ...ports, signal: ended.signal }, (client, limit) =>
-        client.writeLease(LOCK.namespace, LOCK.name, next(clock, me, lease), limit),
-      );
+      lease = await renewal.write(next(clock, me, lease));
       renewedAt = began;
     } catch (error) {
-      if (!(error instanceof KubernetesError && (error.code === 'conflict' || error.code === 'not-found'))) return;
+      if (!overtaken(error)) return;
       // A lost answer of our own last renewal looks the same as another's hand.
-      const now = await anyOf({ ...ports, signal: ended.signal }, (client, limit) =>
-        client.lease(LOCK.namespace, LOCK.name, limit),
-      ).catch(() => undefined);
+      const now = await renewal.read().catch(() => undefined);
       if (now?.holder === me) lease = now;
       else if (now !== undefined)
         lost = now.holder === '' ? 'somebody released it' : `${ownerWords(now.holder)} has it`;
@@ -128,65 +125,62 @@ function keep(ports: LockPorts, me: string, how: string, taken: LeaseRecord): Lo
       if (lost === undefined) await once();
     }
   })();
+  // It ends with the signal, and in no other way.
   beat.catch(() => {});
 
+  const trouble = (): string | undefined => {
+    const silent = clock.now() - renewedAt;
+    return lost ?? (silent > TRUST_MS ? `it could not be renewed for ${Math.round(silent / 1000)} s` : undefined);
+  };
   return {
     how,
+    trouble,
     async stillMine() {
       if (lost === undefined && clock.now() - renewedAt > RENEW_MS * 2) await once();
-      if (lost !== undefined) throw gone(lost);
-      const silent = clock.now() - renewedAt;
-      if (silent > TRUST_MS) throw gone(`it could not be renewed for ${Math.round(silent / 1000)} s`);
+      const why = trouble();
+      if (why !== undefined) throw gone(why);
     },
     async release() {
       ended.abort();
       await renewing;
-      const free = (now: LeaseRecord): LeaseRecord => ({ ...next(clock, me, now), holder: '', acquired: undefined });
-      const write = (now: LeaseRecord): Promise<LeaseRecord> =>
-        anyOf({ ...ports, signal: undefined }, (client, limit) =>
-          client.writeLease(LOCK.namespace, LOCK.name, free(now), limit),
-        );
       if (lost !== undefined) return;
+      const { read, write } = leaseAt({ clients, signal: undefined });
+      const free = (now: LeaseRecord): LeaseRecord => ({ ...next(clock, me, now), holder: '', acquired: undefined });
       try {
-        await write(lease);
+        await write(free(lease));
       } catch (error) {
-        if (!(error instanceof KubernetesError && error.code === 'conflict')) throw error;
+        if (!overtaken(error)) throw error;
         // The answer of our own last renewal was lost, or somebody has taken it over: then it is theirs.
-        const now = await anyOf({ ...ports, signal: undefined }, (client, limit) =>
-          client.lease(LOCK.namespace, LOCK.name, limit),
-        );
-        if (now?.holder === me) await write(now);
+        const now = await read();
+        if (now?.holder === me) await write(free(now));
       }
     },
   };
 }
 
-/** Asks one control plane after the other until one answers; what an API server decides (a conflict) is final. */
-async function anyOf<T>(
-  { clients, signal }: Pick<LockPorts, 'clients' | 'signal'>,
-  ask: (client: KubernetesClient, limit: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const troubles: unknown[] = [];
-  for (const client of clients) {
-    signal?.throwIfAborted();
-    const limit = AbortSignal.timeout(CALL_MS);
-    try {
-      return await ask(client, signal === undefined ? limit : AbortSignal.any([limit, signal]));
-    } catch (error) {
-      if (signal?.aborted === true) throw signal.reason;
-      if (error instanceof KubernetesError && (error.code === 'conflict' || error.code === 'not-found')) throw error;
-      troubles.push(error);
-    }
-  }
-  throw new Failure({
+/** Whether an API server said that the Lease is not as it was read. */
+const overtaken = (error: unknown): boolean =>
+  error instanceof KubernetesError && (error.code === 'conflict' || error.code === 'not-found');
+
+/** The Lease at whichever control plane answers. */
+const leaseAt = ({ clients, signal }: Reach) => ({
+  read: () => firstPlane(clients, (client, limit) => client.lease(LOCK.namespace, LOCK.name, limit), signal),
+  write: (lease: LeaseRecord) =>
+    firstPlane(clients, (client, limit) => client.writeLease(LOCK.namespace, LOCK.name, lease, limit), signal),
+});
+
+type Reach = Pick<LockPorts, 'clients' | 'signal'>;
+
+const unreachable = (cause: unknown): Failure =>
+  new Failure({
     code: 'lock-unreachable',
     exit: EXIT.refused,
     what: 'The lock of the cluster cannot be reached',
-    why: troubles.map(textOf).join('; '),
+    why: textOf(cause),
     state: 'Nothing was begun after that.',
     next: 'Make one API server answer at its own address. Where none can, --without-lock REASON goes without, and the record keeps the reason.',
+    cause,
   });
-}
 
 const held = (lease: LeaseRecord): Failure =>
   new Failure({

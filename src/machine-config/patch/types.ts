@@ -122,8 +122,6 @@ export const CONFIG_STRUCT = 'Config';
 
 export const documentType = (kind: string): DocumentType | undefined => documents.get(kind);
 
-export const documentKinds = (): readonly string[] => [...documents.keys()];
-
 const LINKS = [
   'LinkConfig',
   'BondConfig',
